@@ -1,0 +1,141 @@
+"""Every error that spoold raises on purpose, and Redis's error texts, once.
+
+    SpooldError
+    ├── CommandError      one command failed: its text is the reply, the connection goes on
+    │   ├── WrongType, SyntaxFault, NotAnInteger, NotAFloat, OutOfRange, NoSuchKey, …
+    ├── ProtocolError     the byte stream cannot be trusted: reply, then close
+    ├── EngineError       the storage failed (full disk, I/O error, corrupt file)
+    │   ├── WritesRefused the turn could not be made durable: `-MISCONF`
+    │   └── UnknownFormat the data directory was written by something else
+    └── SettingsError     refuse to start; the text says which option to change
+
+To add a case: subclass `CommandError` with `code` and `text`; clients match on both, so take them from Redis.
+"""
+
+from __future__ import annotations
+
+
+class SpooldError(Exception):
+    """Root of all errors raised on purpose."""
+
+
+class CommandError(SpooldError):
+    """One command failed. Its message is the wire text without the leading `-`."""
+
+    code = "ERR"
+    text = "error"
+
+    def __init__(self, text: str | bytes | None = None, code: str | None = None) -> None:
+        """Build the wire text `CODE text`; line breaks become spaces, as a reply is one line."""
+        raw = self.text if text is None else text
+        body = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogateescape")
+        prefix = (self.code if code is None else code).encode()
+        self.message = (prefix + b" " + body).replace(b"\r", b" ").replace(b"\n", b" ")
+        super().__init__(self.message.decode("utf-8", "replace"))
+
+
+class WrongType(CommandError):
+    code = "WRONGTYPE"
+    text = "Operation against a key holding the wrong kind of value"
+
+
+class SyntaxFault(CommandError):
+    text = "syntax error"
+
+
+class NotAnInteger(CommandError):
+    text = "value is not an integer or out of range"
+
+
+class NotAFloat(CommandError):
+    text = "value is not a valid float"
+
+
+class NotPositive(CommandError):
+    text = "value is out of range, must be positive"
+
+
+class OutOfRange(CommandError):
+    text = "value is out of range"
+
+
+class IndexOutOfRange(CommandError):
+    text = "index out of range"
+
+
+class OffsetOutOfRange(CommandError):
+    text = "offset is out of range"
+
+
+class NoSuchKey(CommandError):
+    text = "no such key"
+
+
+class SameObject(CommandError):
+    text = "source and destination objects are the same"
+
+
+class BadDbIndex(CommandError):
+    text = "DB index is out of range"
+
+
+class Overflow(CommandError):
+    text = "increment or decrement would overflow"
+
+
+class StringTooLong(CommandError):
+    text = "string exceeds maximum allowed size (proto-max-bulk-len)"
+
+
+class BadTimeout(CommandError):
+    text = "timeout is not a float or out of range"
+
+
+class NegativeTimeout(CommandError):
+    text = "timeout is negative"
+
+
+class WrongArity(CommandError):
+    """The number of arguments does not fit the command."""
+
+    def __init__(self, name: str) -> None:
+        """name: lower case, a subcommand as `container|sub`."""
+        super().__init__(f"wrong number of arguments for '{name}' command")
+
+
+class InvalidExpire(CommandError):
+    """An expiry is zero, negative where that is refused, or beyond 64 bits."""
+
+    def __init__(self, name: str) -> None:
+        """name: the command, lower case."""
+        super().__init__(f"invalid expire time in '{name}' command")
+
+
+class Internal(CommandError):
+    text = "internal error: the turn was rolled back, see the server's log"
+
+
+class ProtocolError(SpooldError):
+    """The stream cannot be trusted any more: the text is answered as `-ERR …` and the connection closed."""
+
+    def __init__(self, text: str | bytes) -> None:
+        """text: what follows `-ERR Protocol error: `."""
+        body = text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
+        self.message = b"ERR Protocol error: " + body
+        super().__init__(self.message.decode("utf-8", "replace"))
+
+
+class EngineError(SpooldError):
+    """The storage failed; the text names the file and what to do."""
+
+
+class UnknownFormat(EngineError):
+    """The data directory holds a format that this version does not know."""
+
+
+class WritesRefused(EngineError):
+    """A turn could not be made durable; reads go on, writes answer `-MISCONF` until one succeeds."""
+
+
+class SettingsError(SpooldError):
+    """A setting makes it impossible to start; the text says which one and how to change it."""

@@ -1,0 +1,92 @@
+"""The shapes a command may return; only a codec knows how they look on the wire.
+
+| value            | meaning           | RESP2                 | RESP3             |
+| ---------------- | ----------------- | --------------------- | ----------------- |
+| int              | integer           | :n                    | :n                |
+| bytes            | binary string     | $                     | $                 |
+| None             | nothing           | $-1                   | _                 |
+| NULL_ARRAY       | no array          | *-1                   | _                 |
+| list, tuple      | array             | *                     | *                 |
+| dict             | map               | * flat, key then value| %                 |
+| SetReply         | set               | *                     | ~                 |
+| float            | double            | $ shortest text       | ,                 |
+| bool             | truth value       | :1 :0                 | #t #f             |
+| Simple           | status line       | +                     | +                 |
+| Verbatim         | text with a format| $                     | =                 |
+| Push             | out of band       | *                     | >                 |
+| CommandError     | an error in place | -                     | -                 |
+| NO_REPLY         | nothing is sent   |                       |                   |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias
+
+from spoold.core.errors import CommandError
+
+
+class Simple:
+    """A status line such as OK; compared by identity on the hot path, so share instances."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: bytes) -> None:
+        """text: one line, no CR or LF."""
+        self.text = text
+
+    def __repr__(self) -> str:
+        return f"Simple({self.text!r})"
+
+
+class Verbatim:
+    """Text for people with a three-letter format, `txt` or `mkd`."""
+
+    __slots__ = ("format", "text")
+
+    def __init__(self, text: bytes, format_: bytes = b"txt") -> None:
+        """format_: exactly three bytes."""
+        self.text = text
+        self.format = format_
+
+
+class SetReply:
+    """Unique values without an order that means anything."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        """items: the members, in the order to send them."""
+        self.items = items
+
+
+class Push:
+    """Out-of-band data: pub/sub messages, MONITOR lines, invalidations."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        """items: the kind of push first."""
+        self.items = items
+
+
+class _Marker:
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+OK: Final = Simple(b"OK")
+PONG: Final = Simple(b"PONG")
+QUEUED: Final = Simple(b"QUEUED")
+NULL_ARRAY: Final = _Marker("NULL_ARRAY")
+NO_REPLY: Final = _Marker("NO_REPLY")
+
+Reply: TypeAlias = (
+    "int | bytes | None | float | bool | list[Any] | tuple[Any, ...] | dict[Any, Any] | Simple | Verbatim | SetReply"
+    " | Push | CommandError | _Marker"
+)
