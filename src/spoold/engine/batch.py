@@ -1,0 +1,376 @@
+"""The turn's transaction and its ordered mutations.
+
+A mutation goes into the **fresh** dict of the turn; at the end of the turn the fresh dict is the batch, and joins the
+**buffer** of committed turns that the open LMDB transaction does not hold yet. Both are read before LMDB, and are
+applied to it in sorted bulk when a range is read or the buffer has grown: a queue whose consumers keep up never
+touches the tree, and a bulk of sorted puts costs a tenth of single ones (docs/benchmarks.md).
+
+    get(key):  fresh ─▶ buffer ─▶ LMDB transaction (the turn's child where one is open)
+
+Only a turn that reads a range after it wrote, or one that deletes a range, opens a child transaction: the child holds
+what this turn has applied so far, so that the turn can be rolled back alone.
+
+Invariants: while the child is open the buffer is empty. `sections` holds what the child holds, in order; the batch of
+the turn is `sections` and then `fresh`. A value of None in either dict is a deletion.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from functools import partial
+from itertools import islice
+from typing import Final, TypeAlias
+
+import lmdb
+
+from spoold.core.errors import EngineError
+from spoold.engine.env import Environment, write_turn
+
+Mutations: TypeAlias = "dict[bytes, bytes | None]"
+RangeDelete: TypeAlias = "tuple[bytes, bytes]"
+Section: TypeAlias = "Mutations | RangeDelete"
+
+MISSING: Final = object()
+
+# Applying is a bulk: larger is cheaper a mutation, but blocks the loop longer (8,192 mutations: about 2 ms).
+BUFFER_MUTATIONS: Final = 8192
+
+
+class Batch:
+    """Reads and writes of the current turn over ordered byte keys.
+
+    fresh: this turn's mutations that LMDB does not hold; hot paths write into it directly.
+    applied: mutations that the open transaction has taken since it was opened.
+    on_commit: told the turn number of each LMDB commit.
+    lost: a commit failed, and with it the turns since the last one: `restart`, then `replay` them from the log.
+    source: shared design, sections 3 and 4.
+    """
+
+    __slots__ = (
+        "_applied_turn",
+        "_buffer",
+        "_child",
+        "_env",
+        "_kept_turn",
+        "_sections",
+        "_txn",
+        "_txn_get",
+        "applied",
+        "fresh",
+        "lost",
+        "on_commit",
+    )
+
+    def __init__(self, env: Environment) -> None:
+        """Open the first transaction on `env`."""
+        self._env = env
+        self.fresh: Mutations = {}
+        self.on_commit: Callable[[int], None] = _ignore
+        self._buffer: Mutations = {}
+        self._sections: list[Section] = []
+        self._child: lmdb.Transaction | None = None
+        self._kept_turn = env.turn
+        self._applied_turn = env.turn
+        self._open()
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value under `key`, or None. cost: two dict look-ups, and one LMDB get if neither has it."""
+        value = self.fresh.get(key, MISSING)
+        if value is MISSING:
+            value = self._buffer.get(key, MISSING)
+            if value is MISSING:
+                return self._txn_get(key)
+        return value  # type: ignore[return-value]
+
+    def scan(self, start: bytes, stop: bytes, limit: int, *, reverse: bool = False) -> list[tuple[bytes, bytes]]:
+        """Up to `limit` pairs with start <= key < stop, ascending or (reverse) descending from the end.
+
+        cost: O(limit), and the pending mutations are applied first.
+        """
+        self._settle()
+        with self._current().cursor() as cursor:
+            if not reverse:
+                if not cursor.set_range(start):
+                    return []
+                pairs = list(islice(cursor.iternext(), limit))
+                if pairs and pairs[-1][0] >= stop:
+                    del pairs[bisect_left(pairs, (stop,)) :]
+                return pairs
+            if not (cursor.prev() if cursor.set_range(stop) else cursor.last()):
+                return []
+            pairs = list(islice(cursor.iterprev(), limit))
+            if pairs and pairs[-1][0] < start:
+                cut = next(i for i, pair in enumerate(pairs) if pair[0] < start)
+                del pairs[cut:]
+            return pairs
+
+    def scan_keys(self, start: bytes, stop: bytes, limit: int) -> list[bytes]:
+        """Up to `limit` keys with start <= key < stop, ascending; values are not read."""
+        self._settle()
+        with self._current().cursor() as cursor:
+            if not cursor.set_range(start):
+                return []
+            keys = list(islice(cursor.iternext(keys=True, values=False), limit))
+            if keys and keys[-1] >= stop:
+                del keys[bisect_left(keys, stop) :]
+            return keys
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Note that `key` holds `value`."""
+        self.fresh[key] = value
+
+    def delete(self, key: bytes) -> None:
+        """Note that `key` is gone; no error if it was not there."""
+        self.fresh[key] = None
+
+    def delete_range(self, start: bytes, stop: bytes, limit: int) -> int:
+        """Delete up to `limit` keys with start <= key < stop, as one mutation.
+
+        returns: how many were deleted; fewer than `limit` means that the range is empty now.
+        """
+        keys = self.scan_keys(start, stop, limit + 1)
+        if not keys:
+            return 0
+        end = keys.pop() if len(keys) > limit else stop
+        self._in_child(lambda child: _delete_all(child, keys))
+        self._sections.append((start, end))
+        return len(keys)
+
+    # -- the end of a turn --------------------------------------------------------------------------------------
+
+    def sections(self) -> list[Section]:
+        """This turn's mutations in order; empty if it wrote nothing. The caller must not change them."""
+        return [*self._sections, self.fresh] if self.fresh else list(self._sections)
+
+    def keep(self, turn: int) -> None:
+        """The turn is committed under the number `turn`: its mutations stay."""
+        self._kept_turn = turn
+        if self._child is not None:
+            self._child.commit()
+            self._child = None
+            self._txn_get = self._txn.get
+            self.applied += sum(len(s) if isinstance(s, dict) else 1 for s in self._sections)
+            self._sections = []
+            # The transaction now holds a part of a turn that its number does not count: harmless, because the
+            # journal has that turn, and applying a batch twice gives the same state as applying it once.
+        self._buffer.update(self.fresh)
+        self.fresh = {}
+        if len(self._buffer) >= BUFFER_MUTATIONS:
+            self.apply()
+
+    def abort(self) -> None:
+        """The turn did not happen: drop all that it wrote."""
+        self.fresh = {}
+        self._sections = []
+        self._abort_child()
+
+    # -- applying -----------------------------------------------------------------------------------------------
+
+    def apply(self) -> None:
+        """Bring the committed turns' mutations into the open transaction.
+
+        raises: EngineError (the disk failed); the transaction is then as it was before.
+        """
+        if not self._buffer:
+            self._applied_turn = self._kept_turn
+            return
+        self._in_bulk(lambda child: _write(child, self._buffer))
+        self.applied += len(self._buffer)
+        self._buffer = {}
+        self._applied_turn = self._kept_turn
+
+    def commit(self, turn: int) -> None:
+        """Apply, commit the LMDB transaction as holding all up to `turn`, and open the next one. Between turns only.
+
+        raises: EngineError: see `lost`.
+        """
+        self._kept_turn = max(turn, self._kept_turn)
+        self.apply()
+        self._commit()
+
+    def restart(self, turn: int) -> None:
+        """Throw the open transaction away and begin anew behind the last LMDB commit, which holds `turn`.
+
+        raises: EngineError: LMDB can't go on.
+        """
+        self.abort()
+        self._buffer = {}
+        self._txn.abort()
+        self._kept_turn = self._applied_turn = turn
+        self._open()
+
+    def set_aside(self) -> list[Section]:
+        """Take the open turn's mutations out, so that a checkpoint can be made; `take_back` brings them in again."""
+        sections = self.sections()
+        self.abort()
+        return sections
+
+    def take_back(self, sections: list[Section]) -> None:
+        """Bring in what `set_aside` took out. raises: EngineError."""
+        for section in sections:
+            if section is sections[-1] and isinstance(section, dict):
+                self.fresh = section
+            else:
+                self._in_child(partial(_redo, section))
+                self._sections.append(section)
+
+    def replay(self, turn: int, sections: list[Section]) -> None:
+        """Apply the batch of the committed `turn` again: at start, and after a failed commit."""
+        for section in sections:
+            if isinstance(section, dict):
+                self._buffer.update(section)
+            else:
+                self.apply()
+                start, stop = section
+                self._in_bulk(lambda child: _delete_range(child, start, stop))  # noqa: B023 - runs at once
+        self._kept_turn = turn
+        if len(self._buffer) >= BUFFER_MUTATIONS:
+            self.apply()
+
+    def close(self) -> None:
+        """Drop the open transaction; what was not committed stays in the journal."""
+        self.abort()
+        self._txn.abort()
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        try:
+            self._txn = self._env.begin()
+        except lmdb.Error as error:
+            self.lost = True
+            raise EngineError(f"LMDB: {error}") from error
+        self._txn_get: Callable[[bytes], bytes | None] = self._txn.get
+        self.applied = 0
+        self.lost = False
+
+    def _current(self) -> lmdb.Transaction:
+        return self._txn if self._child is None else self._child
+
+    def _settle(self) -> None:
+        """Bring all pending mutations into LMDB, so that a cursor sees them."""
+        if self._buffer:
+            self.apply()
+        if self.fresh:
+            fresh = self.fresh
+            self.fresh = {}
+            self._in_child(lambda child: _write(child, fresh))
+            self._sections.append(fresh)
+
+    def _open_child(self) -> lmdb.Transaction:
+        if self._child is None:
+            self._child = self._env.begin(self._txn)
+            self._txn_get = self._child.get
+        return self._child
+
+    def _in_child(self, work: Callable[[lmdb.Transaction], None]) -> None:
+        """Run `work` in this turn's child; where the map is full, make room and run it again.
+
+        raises: EngineError (the disk failed); the caller must abort the turn.
+        """
+        while True:
+            try:
+                work(self._open_child())
+                return
+            except lmdb.MapFullError:
+                self._abort_child()
+                self._grow()
+                for section in self._sections:
+                    self._in_child(partial(_redo, section))
+            except lmdb.Error as error:
+                raise EngineError(f"LMDB: {error}") from error
+
+    def _in_bulk(self, work: Callable[[lmdb.Transaction], None]) -> None:
+        """Run `work` for committed turns, all of it or nothing; where the map is full, make room and run it again.
+
+        raises: EngineError (the disk failed); the transaction is then as it was before.
+        """
+        while True:
+            child = None
+            try:
+                child = self._env.begin(self._txn)
+                work(child)
+                child.commit()
+                return
+            except lmdb.MapFullError:
+                _abort(child)
+                self._grow()
+            except lmdb.Error as error:
+                _abort(child)
+                raise EngineError(f"LMDB: {error}") from error
+
+    def _abort_child(self) -> None:
+        if self._child is not None:
+            self._child.abort()
+            self._child = None
+            self._txn_get = self._txn.get
+
+    def _grow(self) -> None:
+        """Commit what the transaction holds (whole turns), double the map, open the next transaction."""
+        self._commit(grow=True)
+
+    def _commit(self, *, grow: bool = False) -> None:
+        turn = self._applied_turn
+        try:
+            write_turn(self._txn, turn)
+            self._txn.commit()
+        except lmdb.Error as error:
+            self.lost = True
+            raise EngineError(f"LMDB commit: {error}") from error
+        if grow:
+            self._env.double()
+        else:
+            self._env.grow()
+        self._open()
+        self.on_commit(turn)
+
+
+def _ignore(turn: int) -> None:
+    """No one waits for LMDB commits yet."""
+
+
+def _abort(txn: lmdb.Transaction | None) -> None:
+    if txn is not None:
+        txn.abort()
+
+
+def _write(txn: lmdb.Transaction, mutations: Mutations) -> None:
+    """Apply puts and deletes in key order: neighbours share tree pages."""
+    puts = []
+    deletes = []
+    for pair in mutations.items():
+        (puts if pair[1] is not None else deletes).append(pair)
+    if puts:
+        puts.sort()
+        with txn.cursor() as cursor:
+            cursor.putmulti(puts)
+    if deletes:
+        deletes.sort()
+        delete = txn.delete
+        for key, _ in deletes:
+            delete(key)
+
+
+def _delete_all(txn: lmdb.Transaction, keys: list[bytes]) -> None:
+    delete = txn.delete
+    for key in keys:
+        delete(key)
+
+
+def _delete_range(txn: lmdb.Transaction, start: bytes, stop: bytes) -> None:
+    with txn.cursor() as cursor:
+        found = cursor.set_range(start)
+        while found and cursor.key() < stop:
+            found = cursor.delete()
+
+
+def _redo(section: Section, txn: lmdb.Transaction) -> None:
+    if isinstance(section, dict):
+        _write(txn, section)
+    else:
+        _delete_range(txn, *section)

@@ -1,0 +1,168 @@
+"""The data directory: who owns it, which format it has, the LMDB environment and the size of its map.
+
+    DIR/spoold.lock    held with flock while a server runs: a second one is refused
+    DIR/data.mdb       LMDB: the state up to the last checkpoint
+    DIR/lock.mdb       LMDB's reader table
+    DIR/journal.0, .1  the turns since then (journal.py)
+
+Engine keys are 1 to 511 bytes. Keys that start with `s` belong to the system; three of them are the engine's own and
+named here. The rest is `keyspace/layout.py`'s.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import struct
+from pathlib import Path
+from typing import Final
+
+import lmdb
+
+from spoold.core.crashpoints import reached
+from spoold.core.errors import EngineError, UnknownFormat
+
+FORMAT_VERSION: Final = 1
+SYSTEM_FORMAT: Final = b"sformat"
+SYSTEM_ID: Final = b"sid"
+SYSTEM_TURN: Final = b"sturn"
+
+_U32 = struct.Struct("<I")
+_U64 = struct.Struct("<Q")
+
+# The map starts small and grows between turns. The headroom is larger than what the turns between two checkpoints
+# usually write, so that growing in the middle of a turn (which works, but redoes that turn) stays rare.
+FIRST_MAP_BYTES: Final = 256 * 1024 * 1024
+HEADROOM_BYTES: Final = 128 * 1024 * 1024
+
+
+class Environment:
+    """One LMDB environment, held by this process alone.
+
+    synced: whether a commit waits for the disk (`--memory` does not).
+    raises: EngineError (not writable, in use, corrupt), UnknownFormat; the text is one clear line.
+    source: shared design, section 4.
+    """
+
+    def __init__(self, directory: Path, *, synced: bool) -> None:
+        """Open or create the environment in `directory`."""
+        self.directory = directory
+        self.synced = synced
+        self._lock_fd = _own(directory)
+        try:
+            self.env = self._open(FIRST_MAP_BYTES)
+            self.database_id, self.turn = self._check_format()
+        except BaseException:
+            os.close(self._lock_fd)
+            raise
+
+    def begin(self, parent: lmdb.Transaction | None = None) -> lmdb.Transaction:
+        """Open a write transaction, or a child of `parent`."""
+        return self.env.begin(parent=parent, write=True)
+
+    def grow(self, at_least_bytes: int = 0) -> None:
+        """Make the map larger if its free part has become smaller than the headroom. No transaction may be open."""
+        info = self.env.info()
+        used = (info["last_pgno"] + 1) * self.env.stat()["psize"]
+        wanted = max(used + HEADROOM_BYTES, at_least_bytes)
+        size = info["map_size"]
+        if wanted <= size:
+            return
+        while size < wanted:
+            size *= 2
+        reached("map-before-grow")
+        self.env.set_mapsize(size)
+        reached("map-after-grow")
+
+    def double(self) -> None:
+        """Make the map at least twice as large: a transaction met its end."""
+        self.grow(self.env.info()["map_size"] * 2)
+
+    def used_bytes(self) -> int:
+        """Bytes of the file in use at the last commit, free pages inside it included."""
+        return int((self.env.info()["last_pgno"] + 1) * self.env.stat()["psize"])
+
+    def map_bytes(self) -> int:
+        """Size of the map: what the file may grow to before it is made larger."""
+        return int(self.env.info()["map_size"])
+
+    def close(self) -> None:
+        """Close the environment and let go of the directory."""
+        self.env.close()
+        os.close(self._lock_fd)
+
+    def _open(self, map_bytes: int) -> lmdb.Environment:
+        try:
+            return lmdb.open(
+                str(self.directory),
+                map_size=map_bytes,
+                max_dbs=0,
+                sync=self.synced,
+                metasync=self.synced,
+                mode=0o600,
+                max_readers=16,
+            )
+        except lmdb.Error as error:
+            raise EngineError(f"{self.directory / 'data.mdb'} cannot be opened: {error}") from error
+
+    def _check_format(self) -> tuple[bytes, int]:
+        """Read the format, or write it into an empty environment.
+
+        returns: the database's 16-byte id and the last turn that the environment holds.
+        """
+        try:
+            txn = self.begin()
+            try:
+                raw = txn.get(SYSTEM_FORMAT)
+                if raw is None:
+                    if txn.stat()["entries"]:
+                        raise UnknownFormat(f"{self.directory} holds an LMDB environment that spoold did not write")
+                    database_id = secrets.token_bytes(16)
+                    txn.put(SYSTEM_FORMAT, _U32.pack(FORMAT_VERSION))
+                    txn.put(SYSTEM_ID, database_id)
+                    txn.put(SYSTEM_TURN, _U64.pack(0))
+                    txn.commit()
+                    return database_id, 0
+                version = _U32.unpack(raw)[0] if len(raw) == _U32.size else -1
+                if version != FORMAT_VERSION:
+                    raise UnknownFormat(
+                        f"{self.directory} has data format {version}, this spoold knows {FORMAT_VERSION}: "
+                        "use the version that wrote it, or another --data directory"
+                    )
+                return bytes(txn.get(SYSTEM_ID)), _U64.unpack(txn.get(SYSTEM_TURN))[0]
+            finally:
+                txn.abort()
+        except lmdb.Error as error:
+            raise EngineError(f"{self.directory / 'data.mdb'} is not usable: {error}") from error
+
+
+def write_turn(txn: lmdb.Transaction, turn: int) -> None:
+    """Note in `txn` the number of the last turn that it holds."""
+    txn.put(SYSTEM_TURN, _U64.pack(turn))
+
+
+def _own(directory: Path) -> int:
+    """Create `directory` if needed and lock it for this process; returns the lock's descriptor."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(directory / "spoold.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise EngineError(
+            f"data directory {directory} is not usable: {error.strerror}; choose one with --data"
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = ""
+        with contextlib.suppress(OSError):
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        by = f" (process {holder})" if holder else ""
+        raise EngineError(
+            f"data directory {directory} is in use by another spoold{by}; choose one with --data"
+        ) from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor

@@ -1,0 +1,354 @@
+"""The journal: two preallocated segments that are overwritten in turn, one record a turn, one sync a record.
+
+    segment  header, 4,096 bytes:  magic 8 | database id 16 | salt 4 | CRC-32 of the three 4 | zeros
+             records:              length 4 | CRC-32 4 | turn 8 | batch (length bytes)
+    batch    sections, each:       'M' puts 4 | deletes 4 | key lengths 2 each | value lengths 4 each
+                                       | delete-key lengths 2 each | keys | values | delete keys
+                                   'R' start length 2 | stop length 2 | start | stop
+    all numbers little-endian; the record's CRC covers salt, turn and batch
+
+Invariants: the segments are written full of zeros once, so that a record never changes a file's size and its sync
+costs no metadata. Each pass over a segment has a salt of its own, and within it the turn numbers rise by exactly one:
+what an earlier pass left behind the last record (a *stale* record) can't be taken for its successor, not even one of
+the same turn number that was written and lost before a crash. The salt is written with the pass's first record and
+synced with it. A segment is begun anew only after the LMDB commit that covers it, and at every start.
+To change the format: raise `env.FORMAT_VERSION`, keep a reader for the old one, and write `docs/formats/`.
+
+source: the salts follow SQLite's write-ahead log (its file format page, section 4).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import struct
+import sys
+import zlib
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from spoold.core.crashpoints import reached
+from spoold.core.errors import EngineError
+from spoold.engine.batch import Mutations, Section
+
+MAGIC: Final = b"SPOOLDJ1"
+HEADER_BYTES: Final = 4096
+# Large enough that checkpoints at full speed come a few times a second, small enough to be written full of zeros in
+# a few hundredths of a second when the directory is made.
+SEGMENT_BYTES: Final = 32 * 1024 * 1024
+NAMES: Final = ("journal.0", "journal.1")
+
+_RECORD = struct.Struct("<IIQ")
+_TURN = struct.Struct("<Q")
+_COUNTS = struct.Struct("<II")
+_RANGE = struct.Struct("<HH")
+_U32 = struct.Struct("<I")
+_HEADER_SIZE = 8 + 16 + 4 + 4
+
+
+class JournalFull(EngineError):
+    """The record does not fit into what is left of the segment: a checkpoint makes room."""
+
+
+class Journal:
+    """Appends turns to the active segment; replays both at start.
+
+    cost: an append is one pwritev and, if `synced`, one fdatasync.
+    """
+
+    def __init__(self, directory: Path, database_id: bytes, segment_bytes: int = SEGMENT_BYTES) -> None:
+        """Open or create both segments.
+
+        raises: EngineError: no room, or a segment belongs to another database.
+        """
+        self.segment_bytes = segment_bytes
+        self._paths = [directory / name for name in NAMES]
+        self._database_id = database_id
+        self._fds: list[int] = []
+        self._salts = [b"", b""]
+        self.position = HEADER_BYTES
+        self.damage: str | None = None  # set by replay: valid records stand behind a broken one
+        self._active = 0
+        try:
+            for index, path in enumerate(self._paths):
+                fd, self._salts[index] = self._open_segment(path)
+                self._fds.append(fd)
+        except OSError as error:
+            self.close()
+            raise EngineError(f"journal {directory} cannot be written: {error.strerror}") from error
+        except EngineError:
+            self.close()
+            raise
+
+    # -- the running server -------------------------------------------------------------------------------------
+
+    def append(self, turn: int, sections: Sequence[Section], *, sync: bool) -> int:
+        """Write the batch of `turn` behind the last record, and wait for the disk if `sync`.
+
+        returns: the record's size in bytes.
+        raises: JournalFull before anything is written; OSError: the segment must not be trusted any more.
+        """
+        parts = encode_batch(sections)
+        length = sum(map(len, parts))
+        size = _RECORD.size + length
+        if self.position + size > self.segment_bytes:
+            raise JournalFull(f"turn {turn} needs {size} bytes")
+        crc = zlib.crc32(self._salts[self._active] + _TURN.pack(turn))
+        for part in parts:
+            crc = zlib.crc32(part, crc)
+        reached("journal-before-append")
+        if self.position == HEADER_BYTES:
+            self._write(self._header(self._salts[self._active]), 0)
+        self._write(b"".join((_RECORD.pack(length, crc, turn), *parts)), self.position)
+        reached("journal-after-append")
+        if sync:
+            self.sync()
+        self.position += size
+        return size
+
+    def sync(self) -> None:
+        """Wait until what was appended is on the disk. raises: OSError."""
+        os.fdatasync(self._fds[self._active])
+        reached("journal-after-sync")
+
+    def switch(self) -> None:
+        """Begin the other segment anew: a durable checkpoint covers both."""
+        self._active ^= 1
+        self._salts[self._active] = secrets.token_bytes(4)
+        self.position = HEADER_BYTES
+
+    def blot(self) -> None:
+        """Overwrite the head of the record that an append may have left behind the last good one. raises: OSError."""
+        self._write(bytes(_RECORD.size), self.position)
+
+    def _write(self, data: bytes, position: int) -> None:
+        written = os.pwrite(self._fds[self._active], data, position)
+        while written < len(data):
+            written += os.pwrite(self._fds[self._active], data[written:], position + written)
+
+    # -- replay -------------------------------------------------------------------------------------------------
+
+    def replay(self, after: int, upto: int | None = None) -> Iterator[tuple[int, list[Section]]]:
+        """The turns behind `after`, in order, up to the first torn or stale record (or `upto`, inclusive).
+
+        raises: EngineError: turns between `after` and the first record are missing.
+        """
+        expected = after + 1
+        for index in self._by_first_turn():
+            for turn, start, length in self._records(index):
+                if turn < expected:
+                    continue
+                if turn != expected:
+                    raise EngineError(
+                        f"{self._paths[index]} begins at turn {turn}, but the data ends at turn {expected - 1}: "
+                        "the two do not belong together; restore both from one backup"
+                    )
+                if upto is not None and turn > upto:
+                    return
+                yield turn, decode_batch(self._read(index, start, length))
+                expected += 1
+
+    def _by_first_turn(self) -> list[int]:
+        firsts = {}
+        for index in (0, 1):
+            first = next(self._records(index), None)
+            if first is not None:
+                firsts[index] = first[0]
+        return sorted(firsts, key=firsts.__getitem__)
+
+    def _records(self, index: int) -> Iterator[tuple[int, int, int]]:
+        """(turn, start of the batch, its length) of each sound record of a segment, in order."""
+        position = HEADER_BYTES
+        previous: int | None = None
+        while (record := self._record_at(index, position)) is not None:
+            turn, start, length = record
+            if previous is not None and turn != previous + 1:
+                return
+            yield record
+            previous = turn
+            position = start + length
+        if previous is not None:
+            self._look_behind(index, position, previous)
+
+    def _record_at(self, index: int, position: int) -> tuple[int, int, int] | None:
+        head = os.pread(self._fds[index], _RECORD.size, position)
+        if len(head) < _RECORD.size:
+            return None
+        length, crc, turn = _RECORD.unpack(head)
+        start = position + _RECORD.size
+        if turn == 0 or start + length > self.segment_bytes:
+            return None
+        batch = self._read(index, start, length)
+        if zlib.crc32(batch, zlib.crc32(self._salts[index] + _TURN.pack(turn))) != crc:
+            return None
+        return turn, start, length
+
+    def _look_behind(self, index: int, position: int, previous: int) -> None:
+        """Tell a flipped bit from a torn tail: a sound record of a later turn behind a broken one is damage."""
+        head = os.pread(self._fds[index], _RECORD.size, position)
+        if len(head) < _RECORD.size:
+            return
+        length, _, _ = _RECORD.unpack(head)
+        behind = self._record_at(index, position + _RECORD.size + length)
+        if behind is not None and behind[0] == previous + 2:
+            self.damage = (
+                f"{self._paths[index]}: the record of turn {previous + 1} is damaged, "
+                f"turns from there on are not replayed"
+            )
+
+    def _read(self, index: int, start: int, length: int) -> bytes:
+        return os.pread(self._fds[index], length, start)
+
+    # -- files --------------------------------------------------------------------------------------------------
+
+    def _open_segment(self, path: Path) -> tuple[int, bytes]:
+        """Open or make one segment; returns its descriptor and the salt of the pass that it holds."""
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            header = os.pread(fd, _HEADER_SIZE, 0)
+            size = os.fstat(fd).st_size
+            if _header_is_sound(header):
+                if header[8:24] != self._database_id:
+                    raise EngineError(
+                        f"{path} belongs to another database than data.mdb beside it; restore both together"
+                    )
+                salt = header[24:28]
+            else:
+                # The header is written last: a segment whose making was cut short is made anew.
+                salt, size = secrets.token_bytes(4), 0
+            if size < self.segment_bytes:
+                self._fill(fd, size)
+                os.pwrite(fd, self._header(salt), 0)
+                os.fsync(fd)
+                _sync_directory(path.parent)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd, salt
+
+    def _fill(self, fd: int, start: int) -> None:
+        zeros = bytes(1 << 20)
+        position = start
+        while position < self.segment_bytes:
+            position += os.pwrite(fd, zeros[: self.segment_bytes - position], position)
+        os.fsync(fd)
+
+    def _header(self, salt: bytes) -> bytes:
+        head = MAGIC + self._database_id + salt
+        return (head + _U32.pack(zlib.crc32(head))).ljust(HEADER_BYTES, b"\0")
+
+    def close(self) -> None:
+        """Close both segments."""
+        for fd in self._fds:
+            os.close(fd)
+        self._fds = []
+
+
+def _header_is_sound(header: bytes) -> bool:
+    return (
+        len(header) == _HEADER_SIZE and header.startswith(MAGIC) and _U32.pack(zlib.crc32(header[:-4])) == header[-4:]
+    )
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the names of new files durable."""
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def encode_batch(sections: Sequence[Section]) -> list[bytes]:
+    """The batch as pieces to be written one behind the other. cost: O(mutations), in C for the most part."""
+    parts: list[bytes] = []
+    for section in sections:
+        if isinstance(section, dict):
+            _encode_mutations(section, parts)
+        else:
+            start, stop = section
+            parts += (b"R", _RANGE.pack(len(start), len(stop)), start, stop)
+    return parts
+
+
+def _encode_mutations(mutations: Mutations, parts: list[bytes]) -> None:
+    keys: list[bytes] = []
+    values: list[bytes] = []
+    deletes: list[bytes] = []
+    for key, value in mutations.items():
+        if value is None:
+            deletes.append(key)
+        else:
+            keys.append(key)
+            values.append(value)
+    parts += (
+        b"M",
+        _COUNTS.pack(len(keys), len(deletes)),
+        _lengths("H", keys),
+        _lengths("I", values),
+        _lengths("H", deletes),
+        b"".join(keys),
+        b"".join(values),
+        b"".join(deletes),
+    )
+
+
+def _lengths(code: str, items: list[bytes]) -> bytes:
+    numbers = array(code, map(len, items))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+def decode_batch(data: bytes) -> list[Section]:
+    """The sections of a batch that `encode_batch` wrote.
+
+    raises: EngineError: the batch is not one (its CRC was right, so it was written so).
+    """
+    sections: list[Section] = []
+    position = 0
+    try:
+        while position < len(data):
+            kind = data[position : position + 1]
+            position += 1
+            if kind == b"M":
+                mutations, position = _decode_mutations(data, position)
+                sections.append(mutations)
+            elif kind == b"R":
+                n_start, n_stop = _RANGE.unpack_from(data, position)
+                position += _RANGE.size
+                start, position = data[position : position + n_start], position + n_start
+                stop, position = data[position : position + n_stop], position + n_stop
+                sections.append((start, stop))
+            else:
+                raise EngineError(f"journal: unknown section {kind!r}")
+    except struct.error as error:
+        raise EngineError(f"journal: batch ends early: {error}") from error
+    return sections
+
+
+def _decode_mutations(data: bytes, position: int) -> tuple[Mutations, int]:
+    n_puts, n_deletes = _COUNTS.unpack_from(data, position)
+    position += _COUNTS.size
+    key_lengths = struct.unpack_from(f"<{n_puts}H", data, position)
+    position += 2 * n_puts
+    value_lengths = struct.unpack_from(f"<{n_puts}I", data, position)
+    position += 4 * n_puts
+    delete_lengths = struct.unpack_from(f"<{n_deletes}H", data, position)
+    position += 2 * n_deletes
+    keys, position = _cut(data, position, key_lengths)
+    values, position = _cut(data, position, value_lengths)
+    deletes, position = _cut(data, position, delete_lengths)
+    mutations: Mutations = dict(zip(keys, values, strict=True))
+    mutations.update(dict.fromkeys(deletes))
+    return mutations, position
+
+
+def _cut(data: bytes, position: int, lengths: Sequence[int]) -> tuple[list[bytes], int]:
+    pieces = []
+    for length in lengths:
+        pieces.append(data[position : position + length])
+        position += length
+    return pieces, position
