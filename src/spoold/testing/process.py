@@ -127,12 +127,12 @@ class ManagedProcess:
     @property
     def pid(self) -> int:
         """The process id of the latest start."""
-        return self._running_or_ended().pid
+        return self._started_process().pid
 
     @property
     def returncode(self) -> int | None:
         """How the latest start ended: None while it runs, negative for a signal."""
-        return self._running_or_ended().poll()
+        return self._started_process().poll()
 
     @property
     def is_running(self) -> bool:
@@ -180,7 +180,7 @@ class ManagedProcess:
 
     def kill(self) -> None:
         """End it at once with SIGKILL, as a crash would, and wait until it is gone."""
-        process = self._running_or_ended()
+        process = self._started_process()
         process.kill()
         process.wait(STOP_TIMEOUT_S)
 
@@ -190,7 +190,7 @@ class ManagedProcess:
         returns: its exit code.
         raises: ProcessError if it is still there after `timeout_s`; it is killed then.
         """
-        process = self._running_or_ended()
+        process = self._started_process()
         process.terminate()
         try:
             return process.wait(timeout_s)
@@ -205,7 +205,7 @@ class ManagedProcess:
         raises: ProcessError if it still runs after `timeout_s`; it goes on running.
         """
         try:
-            return self._running_or_ended().wait(timeout_s)
+            return self._started_process().wait(timeout_s)
         except subprocess.TimeoutExpired:
             raise ProcessError(self._report(f"{self.name} still runs after {timeout_s:g} s")) from None
 
@@ -221,7 +221,7 @@ class ManagedProcess:
             if self.is_running:
                 # A stopped process (SIGSTOP) acts on SIGTERM only when it goes on.
                 if hasattr(signal, "SIGCONT"):
-                    self._running_or_ended().send_signal(signal.SIGCONT)
+                    self._started_process().send_signal(signal.SIGCONT)
                 self.terminate()
         except ProcessError:
             pass  # killed by `terminate`: the test that cares calls it itself
@@ -249,7 +249,7 @@ class ManagedProcess:
     ) -> None:
         self.close()
 
-    def _running_or_ended(self) -> subprocess.Popen[bytes]:
+    def _started_process(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             raise ProcessError(f"{self.name} was not started yet")
         return self._process
