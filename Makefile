@@ -1,0 +1,77 @@
+# The doors of the house. `make` alone lists them; CONTRIBUTING.md says when to use which.
+#
+# Everything runs in .venv, which is created once. A stamp file beside each set of dependencies says that it is
+# installed, so a second run starts at once; a changed pyproject.toml installs again.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+# Options for the command behind a target: make serve ARGS="--memory", make test ARGS="-k journal"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help serve test quick check style types layers format bench clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo "  ARGS=… is handed on (make serve ARGS=--memory); PYTHON=… chooses the interpreter (now $(PYTHON))"
+
+serve: $(VENV)/.stamp-serve ## install into .venv and run a server on the defaults
+	$(VENV)/bin/spoold serve $(ARGS)
+
+test: $(VENV)/.stamp-test ## install what the tests need and run all of them
+	$(PY) -m pytest $(ARGS)
+
+quick: $(VENV)/.stamp-test ## run the tests that take no more than a few seconds
+	$(PY) -m pytest -m "not slow" $(ARGS)
+
+check: style types layers test ## everything that must hold before a change lands; the same in CI
+
+style: $(VENV)/.stamp-dev ## only the format and the lint rules
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+
+types: $(VENV)/.stamp-dev ## only the types
+	$(PY) -m mypy
+
+layers: $(VENV)/.stamp-test ## only the rules of the house: layers, docstrings, file sizes
+	$(PY) -m pytest -q tests/architecture
+
+format: $(VENV)/.stamp-dev ## format the source and mend what ruff can mend
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+bench: $(VENV)/.stamp-test ## compare speed with the redis-server of this machine
+	$(PY) bench/compare.py $(ARGS)
+
+clean: ## remove .venv, caches and builds; data directories stay
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.stamp-venv:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+	  echo "spoold needs Python 3.11 or later, and there is no $(PYTHON) here: install it, or name one with PYTHON=…" >&2; \
+	  exit 1; }
+	@$(PYTHON) -c '$(NEW_ENOUGH)' || { \
+	  echo "spoold needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) -V 2>&1): name another with PYTHON=python3.12" >&2; \
+	  exit 1; }
+	@{ $(PY) -c '$(NEW_ENOUGH)' && $(PY) -m pip --version; } >/dev/null 2>&1 || \
+	  $(PYTHON) -m venv --clear $(VENV) || { \
+	  echo "no virtual environment could be made; on Debian and Ubuntu the package python3-venv is needed" >&2; \
+	  exit 1; }
+	@touch $@
+
+$(VENV)/.stamp-serve: pyproject.toml $(VENV)/.stamp-venv
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.stamp-test: pyproject.toml $(VENV)/.stamp-venv
+	$(PIP) --editable '.[test]'
+	@touch $@ $(VENV)/.stamp-serve
+
+$(VENV)/.stamp-dev: pyproject.toml $(VENV)/.stamp-venv
+	$(PIP) --editable '.[test,dev]'
+	@touch $@ $(VENV)/.stamp-test $(VENV)/.stamp-serve
