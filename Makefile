@@ -49,7 +49,7 @@ bench: $(VENV)/.stamp-test ## compare speed with the redis-server of this machin
 
 clean: ## remove .venv, caches and builds; data directories stay
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find $(wildcard src tests bench) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.stamp-venv:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { \
