@@ -1,0 +1,62 @@
+"""What a handler sees of the server, and how it says that its caller must wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from spoold.command.parts import Parts
+from spoold.command.peer import Peer
+from spoold.core.errors import BadDbIndex
+from spoold.keyspace.keyspace import Databases, Keyspace
+from spoold.keyspace.layout import DATABASES
+
+
+class Wait:
+    """Returned by a handler that found nothing: park the caller until one of the keys changes, then run it again.
+
+    keys: names in the selected database. timeout_s: 0 = for ever. timeout_reply: the answer at the deadline.
+    """
+
+    __slots__ = ("keys", "timeout_reply", "timeout_s")
+
+    def __init__(self, keys: Sequence[bytes], timeout_s: float, timeout_reply: Any) -> None:
+        """Made by blocking commands only."""
+        self.keys = keys
+        self.timeout_s = timeout_s
+        self.timeout_reply = timeout_reply
+
+
+class Context:
+    """One client's view: the selected database, who it is, and the server's parts.
+
+    ks: the selected database. dbs: all of them. peer: who calls. parts: the server's live parts.
+    owner: the dispatcher's session of this client (`dispatch.session.session_of` types it).
+    call: run one request as part of this one: EXEC, scripts.
+    """
+
+    __slots__ = ("call", "dbs", "ks", "owner", "parts", "peer")
+
+    def __init__(self, dbs: Databases, peer: Peer, parts: Parts, owner: Any, call: Callable[..., Any]) -> None:
+        """Start in database 0."""
+        self.dbs = dbs
+        self.ks: Keyspace = dbs[0]
+        self.peer = peer
+        self.parts = parts
+        self.owner = owner
+        self.call = call
+
+    @property
+    def now_ms(self) -> int:
+        """Wall time of the turn, Unix ms: the same for all its commands."""
+        return self.dbs.now_ms
+
+    def select(self, index: int) -> None:
+        """Go on in another database. raises: BadDbIndex."""
+        self.ks = self.database(index)
+
+    def database(self, index: int) -> Keyspace:
+        """The database `index`. raises: BadDbIndex."""
+        if not 0 <= index < DATABASES:
+            raise BadDbIndex
+        return self.dbs[index]

@@ -1,0 +1,168 @@
+"""How a command is declared: one function, one declaration beside it.
+
+    @command("LPOP", flags=WRITE | FAST, keys=Keys(1), since="1.0.0", syntax="LPOP key [count]")
+    def lpop(ctx: Context, key: bytes, count: bytes | None = None) -> ...:
+
+The declaration only marks the function; `datatypes/rooms.py` names the modules from which the table is built. Arity
+comes from the signature; `arity` is given where Redis asks for more than the signature says. A subcommand is declared
+as `CLIENT|LIST`.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+
+class Flag(enum.IntFlag):
+    """What the dispatcher must know of a command. Names and meaning are Redis's command flags."""
+
+    WRITE = enum.auto()
+    READONLY = enum.auto()
+    DENYOOM = enum.auto()
+    ADMIN = enum.auto()
+    PUBSUB = enum.auto()
+    NOSCRIPT = enum.auto()
+    BLOCKING = enum.auto()
+    LOADING = enum.auto()
+    STALE = enum.auto()
+    FAST = enum.auto()
+    NO_AUTH = enum.auto()
+    NO_MULTI = enum.auto()
+    MOVABLEKEYS = enum.auto()
+    ALLOW_BUSY = enum.auto()
+    SKIP_MONITOR = enum.auto()
+    SKIP_SLOWLOG = enum.auto()
+    MAY_REPLICATE = enum.auto()
+    SORT_FOR_SCRIPT = enum.auto()
+    DANGEROUS = enum.auto()  # no flag of Redis's, but an ACL category that KEYS, SORT, INFO … belong to
+
+
+WRITE = Flag.WRITE
+READONLY = Flag.READONLY
+DENYOOM = Flag.DENYOOM
+ADMIN = Flag.ADMIN
+PUBSUB = Flag.PUBSUB
+NOSCRIPT = Flag.NOSCRIPT
+BLOCKING = Flag.BLOCKING
+LOADING = Flag.LOADING
+STALE = Flag.STALE
+FAST = Flag.FAST
+NO_AUTH = Flag.NO_AUTH
+NO_MULTI = Flag.NO_MULTI
+MOVABLEKEYS = Flag.MOVABLEKEYS
+ALLOW_BUSY = Flag.ALLOW_BUSY
+SKIP_MONITOR = Flag.SKIP_MONITOR
+SKIP_SLOWLOG = Flag.SKIP_SLOWLOG
+MAY_REPLICATE = Flag.MAY_REPLICATE
+SORT_FOR_SCRIPT = Flag.SORT_FOR_SCRIPT
+DANGEROUS = Flag.DANGEROUS
+
+KeyFinder = Callable[[Sequence[bytes]], list[int]]
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Where the keys stand in a request whose word 0 is the command's name.
+
+    first, last, step: positions; a negative last counts from the end.
+    numkeys: position of a number that says how many keys follow it; extra: a further fixed key before it (0 = none).
+    finder: for the few commands that none of this describes; gets the request, returns the positions.
+    """
+
+    first: int = 0
+    last: int | None = None
+    step: int = 1
+    numkeys: int = 0
+    extra: int = 0
+    finder: KeyFinder | None = None
+
+    def positions(self, request: Sequence[bytes]) -> list[int]:
+        """The positions of the keys in `request`. raises: ValueError: the request names no sound number of keys."""
+        if self.finder is not None:
+            return self.finder(request)
+        found = [self.extra] if self.extra else []
+        if self.numkeys:
+            count = int(request[self.numkeys])
+            if count < 0 or self.numkeys + count >= len(request):
+                raise ValueError("numkeys")
+            return found + list(range(self.numkeys + 1, self.numkeys + 1 + count))
+        if not self.first:
+            return found
+        last = self.first if self.last is None else self.last
+        if last < 0:
+            last += len(request)
+        return list(range(self.first, min(last, len(request) - 1) + 1, self.step))
+
+
+NO_KEYS = Keys()
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One declaration.
+
+    name: upper case, a subcommand as `CONTAINER|SUB`. arity: as Redis counts it, name included, negative = at least.
+    max_args: most arguments behind the name, None = any. summary: the docstring's first line. group: as in COMMAND DOCS.
+    """
+
+    name: str
+    flags: Flag
+    keys: Keys
+    since: str
+    syntax: str
+    arity: int
+    max_args: int | None
+    summary: str
+    group: str
+    handler: Callable[..., Any]
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def command(
+    name: str,
+    *,
+    flags: Flag = Flag(0),  # noqa: B008 - immutable
+    keys: Keys = NO_KEYS,
+    since: str,
+    syntax: str,
+    group: str = "",
+    arity: int | None = None,
+) -> Callable[[F], F]:
+    """Mark a function as the handler of `name`."""
+
+    def mark(handler: F) -> F:
+        low, high = _arguments(handler)
+        words = len(name.split("|"))
+        counted = low + words if high == low else -(low + words)
+        spec = Spec(
+            name=name,
+            flags=flags,
+            keys=keys,
+            since=since,
+            syntax=syntax,
+            arity=counted if arity is None else arity,
+            max_args=high,
+            summary=(handler.__doc__ or "").partition("\n")[0].strip(),
+            group=group or handler.__module__.split(".")[2],
+            handler=handler,
+        )
+        handler.__dict__.setdefault("commands", []).append(spec)
+        return handler
+
+    return mark
+
+
+def _arguments(handler: Callable[..., Any]) -> tuple[int, int | None]:
+    """(least, most) arguments that a handler takes behind its context; most is None for any number."""
+    parameters = list(inspect.signature(handler).parameters.values())[1:]
+    positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    least = sum(1 for p in positional if p.default is p.empty)
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return least, None
+    return least, len(positional)

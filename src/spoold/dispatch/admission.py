@@ -1,0 +1,70 @@
+"""May this request run now? Asked only for what is off the hot path; the order of the checks is Redis's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from spoold.command.spec import Flag
+from spoold.command.table import Entry, check_arity, unknown_subcommand
+from spoold.core.errors import CommandError
+from spoold.core.reply import QUEUED
+
+if TYPE_CHECKING:
+    from spoold.dispatch.dispatcher import Dispatcher
+    from spoold.dispatch.session import Session
+
+# These act on the transaction itself, or end it; all else is queued.
+_NOT_QUEUED: Final = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})
+
+Check = Callable[["Session", Entry, list[bytes]], CommandError | None]
+
+
+class Admission:
+    """Checks in order; the first refusal is the reply.
+
+    checks: further ones that parts add (access control, pub/sub mode, refused writes).
+    """
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        """dispatcher: whose requests are checked."""
+        self._dispatcher = dispatcher
+        self.checks: list[Check] = []
+
+    def refusal(self, session: Session, entry: Entry | None, request: list[bytes]) -> Any:
+        """What is answered in place of running the request: an error, or QUEUED; None if it may run."""
+        error = self._error(session, entry, request)
+        if error is not None:
+            if session.transaction is not None:
+                session.transaction.broken = True
+            if entry is not None:
+                entry.rejected += 1
+            return error
+        assert entry is not None  # noqa: S101 - unknown commands were refused
+        transaction = session.transaction
+        if transaction is not None and entry.name not in _NOT_QUEUED:
+            transaction.requests.append(request)
+            return QUEUED
+        return None
+
+    def _error(self, session: Session, entry: Entry | None, request: list[bytes]) -> CommandError | None:
+        if entry is None:
+            return self._dispatcher.table.unknown(request)
+        if (error := check_arity(entry, request)) is not None:
+            return error
+        target = entry
+        if entry.subs and len(request) > 1:
+            sub = entry.subs.get(request[1].upper())
+            if sub is None:
+                return unknown_subcommand(entry.name, request[1])
+            if (error := check_arity(sub, request)) is not None:
+                return error
+            target = sub
+        if not session.authenticated and not target.flags & Flag.NO_AUTH:
+            return CommandError("Authentication required.", "NOAUTH")
+        for check in self.checks:
+            if (error := check(session, target, request)) is not None:
+                return error
+        if session.transaction is not None and target.flags & Flag.NO_MULTI:
+            return CommandError("Command not allowed inside a transaction")
+        return None

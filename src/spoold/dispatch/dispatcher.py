@@ -1,0 +1,325 @@
+"""From a parsed request to an encoded reply.
+
+`run` is the hot path: one look-up, one call, one append a command. Whatever is not plain (a transaction, a missing
+password, a wrong number of arguments, CLIENT PAUSE, MONITOR, …) goes through `_admit`, which asks `admission` first.
+
+A handler that returns `Wait` parks its session; what the client sends meanwhile waits in its queue. When a key of a
+parked session changes, its command runs again after the command that changed it: `_serve`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import chain
+from time import perf_counter
+from typing import Any, Final
+
+from spoold.command.context import Context, Wait
+from spoold.command.parts import Parts
+from spoold.command.table import CommandTable, Entry, check_arity
+from spoold.core.errors import CommandError, WrongType
+from spoold.core.reply import NO_REPLY, OK
+from spoold.dispatch.admission import Admission
+from spoold.dispatch.session import Session
+from spoold.dispatch.turn import Turn
+from spoold.keyspace.keyspace import Databases
+from spoold.keyspace.waiters import Waiter
+
+_OK_LINE: Final = b"+OK\r\n"
+# Replies longer than this are counted, so that a pipeline of large replies is stopped before memory runs out.
+_COUNTED_BYTES: Final = 4096
+# Bytes of counted replies in one turn after which a client's further requests wait until it has taken them.
+OUT_BYTES: Final = 1 << 20
+_INTEGERS: Final = tuple(b":%d\r\n" % number for number in range(1024))
+
+Observer = Callable[[Session, list[bytes]], None]
+SlowObserver = Callable[[Session, list[bytes], float], None]
+
+
+class Dispatcher:
+    """Runs requests of sessions inside the turn.
+
+    alert: something holds for all clients (MONITOR runs, writes are refused, the server is paused), so that no
+        session is plain; change it through `set_alert`.
+    observers: told of each request that runs while alert. on_slow: told of requests slower than `slow_s` seconds.
+    """
+
+    def __init__(
+        self,
+        table: CommandTable,
+        dbs: Databases,
+        turn: Turn,
+        parts: Parts,
+        call_later: Callable[..., Any],
+    ) -> None:
+        """call_later: the loop's, for the deadlines of parked clients."""
+        self.table = table
+        self.dbs = dbs
+        self.turn = turn
+        self.parts = parts
+        self.call_later = call_later
+        self.admission = Admission(self)
+        self.alert = False
+        self._alerts: set[str] = set()
+        self.observers: list[Observer] = []
+        self.slow_s = 0.01
+        self.on_slow: SlowObserver = _ignore_slow
+        self.sessions: dict[Session, None] = {}
+        self.parked = 0
+        turn.resume = self._resume
+
+    # -- sessions -----------------------------------------------------------------------------------------------
+
+    def set_alert(self, reason: str, on: bool) -> None:
+        """Take all clients off the hot path for `reason`, or let them go back."""
+        (self._alerts.add if on else self._alerts.discard)(reason)
+        self.alert = bool(self._alerts)
+        for session in self.sessions:
+            session.settle()
+
+    def leave(self, session: Session) -> None:
+        """The client is gone: nothing of it may wait, watch or be counted."""
+        session.closed = True
+        if session.waiter is not None:
+            self.unpark(session.waiter)
+        self.unwatch(session)
+        session.queue.clear()
+        self.sessions.pop(session, None)
+
+    def unwatch(self, session: Session) -> None:
+        """Forget what the session watches."""
+        watch = session.watch
+        if watch is None:
+            return
+        session.watch = None
+        for index, name in watch.keys:
+            keyspace = self.dbs[index]
+            watches = keyspace.watches[name]
+            del watches[watch]
+            if not watches:
+                del keyspace.watches[name]
+            keyspace.unobserve(name)
+
+    # -- requests -----------------------------------------------------------------------------------------------
+
+    def receive(self, session: Session, requests: list[list[bytes]]) -> None:
+        """Run requests as they came in, or queue them behind what waits already."""
+        if session.waiter is not None or session.choked or session.queue:
+            session.queue += requests
+            return
+        self.turn.guard(self.run, session, requests)
+
+    def run(self, session: Session, requests: list[list[bytes]]) -> None:
+        """Run the requests of one client in order; replies gather in `session.out`.
+
+        cost: about a microsecond and the handler's own work, a request.
+        """
+        turn = self.turn
+        if turn.commands >= 8192:
+            turn.end()
+        if not turn.open:
+            turn.begin()
+        turn.sessions.append(session)
+        turn.commands += len(requests)
+        session.rest = rest = iter(requests)
+        out = session.out
+        append = out.append
+        ctx = session.ctx
+        by_name = self.table.by_name
+        dbs = self.dbs
+        slow_s = self.slow_s
+        started = perf_counter()
+        for request in rest:
+            entry = by_name.get(request[0])
+            if session.plain and entry is not None and entry.low <= len(request) <= entry.high:
+                try:
+                    reply = entry.handler(ctx, *request[1:])
+                except CommandError as error:
+                    entry.failed += 1
+                    reply = error
+            else:
+                reply = self._admit(session, request)
+            kind = reply.__class__
+            if kind is int:
+                append(_INTEGERS[reply] if 0 <= reply < 1024 else b":%d\r\n" % reply)
+            elif reply is OK:
+                append(_OK_LINE)
+            elif kind is bytes:
+                length = len(reply)
+                append(b"$%d\r\n%b\r\n" % (length, reply))
+                if length > _COUNTED_BYTES:
+                    session.out_bytes += length
+            elif kind is Wait:
+                self._park(session, request, reply)
+                return
+            elif reply is not NO_REPLY:
+                data = session.encode(reply)
+                append(data)
+                if len(data) > _COUNTED_BYTES:
+                    session.out_bytes += len(data)
+            now = perf_counter()
+            if entry is not None:
+                entry.calls += 1
+                entry.usec += now - started
+            if now - started > slow_s:
+                self.on_slow(session, request, now - started)
+            started = now
+            if dbs.ready:
+                self._serve()
+            if session.out_bytes > OUT_BYTES or session.closing:
+                self._stop(session)
+                return
+
+    def call(self, ctx: Context, request: list[bytes]) -> Any:
+        """Run one request as part of another (EXEC, scripts): admission is done, blocking commands do not block.
+
+        returns: the reply, a CommandError as a value.
+        """
+        entry = self.table.find(request[0])
+        if entry is None:
+            return self.table.unknown(request)
+        if not entry.low <= len(request) <= entry.high:
+            return check_arity(entry, request)
+        entry.calls += 1
+        try:
+            reply = entry.handler(ctx, *request[1:])
+        except CommandError as error:
+            entry.failed += 1
+            return error
+        return reply.timeout_reply if reply.__class__ is Wait else reply
+
+    def _admit(self, session: Session, request: list[bytes]) -> Any:
+        """Run one request of a session that is not plain; returns its reply, NO_REPLY or a Wait."""
+        entry = self.table.find(request[0])
+        refusal = self.admission.refusal(session, entry, request)
+        if refusal is not None:
+            reply: Any = refusal
+        else:
+            assert entry is not None  # noqa: S101 - admission refuses unknown commands
+            for observer in self.observers:
+                observer(session, request)
+            try:
+                reply = entry.handler(session.ctx, *request[1:])
+            except CommandError as error:
+                entry.failed += 1
+                reply = error
+        if session.mute or session.skip_reply:
+            if session.skip_reply == 1:
+                reply = NO_REPLY if reply.__class__ is not Wait else reply
+            elif session.mute and reply.__class__ is not Wait:
+                reply = NO_REPLY
+            if session.skip_reply:
+                session.skip_reply -= 1
+                session.settle()
+        return reply
+
+    def _stop(self, session: Session) -> None:
+        """Leave the rest of the session's requests for later: it must take its replies first, or is to be closed."""
+        if session.closing:
+            session.queue.clear()
+            return
+        session.queue[:0] = list(session.rest)
+        self.turn.woken.append(session)
+
+    def _resume(self, sessions: list[Session]) -> None:
+        """Run what waited in the queues of sessions that may go on."""
+        for session in dict.fromkeys(sessions):
+            self.go_on(session)
+
+    def go_on(self, session: Session) -> None:
+        """Run what waits in a session's queue, unless it has to wait still."""
+        if session.closed or session.waiter is not None or session.choked:
+            return
+        requests, session.queue = session.queue, []
+        if requests:
+            self.turn.guard(self.run, session, requests)
+        if session.farewell is not None and not session.held:
+            self._say_farewell(session)
+
+    def break_off(self, session: Session, message: bytes) -> None:
+        """The client's stream is broken: answer what came before, then the error, then close."""
+        session.farewell = b"-" + message + b"\r\n"
+        if not session.held:
+            self._say_farewell(session)
+
+    def _say_farewell(self, session: Session) -> None:
+        if session.farewell is not None and not session.closing:
+            session.push(session.farewell)
+            session.closing = True
+
+    # -- waiting ------------------------------------------------------------------------------------------------
+
+    def _park(self, session: Session, request: list[bytes], wait: Wait) -> None:
+        keyspace = session.ctx.ks
+        keys = [(keyspace.index, name) for name in dict.fromkeys(wait.keys)]
+        waiter = Waiter(session, keys, request, wait.timeout_reply)
+        for _, name in keys:
+            keyspace.waiting.add(name, waiter)
+            keyspace.observe(name)
+        if wait.timeout_s:
+            waiter.timer = self.call_later(wait.timeout_s, self._timed_out, waiter)
+        session.waiter = waiter
+        session.queue[:0] = list(session.rest)
+        self.parked += 1
+
+    def unpark(self, waiter: Waiter) -> None:
+        """Take a waiter out of all queues; its session goes on after this turn."""
+        for index, name in waiter.keys:
+            keyspace = self.dbs[index]
+            keyspace.waiting.remove(name, waiter)
+            keyspace.unobserve(name)
+        if waiter.timer is not None:
+            waiter.timer.cancel()
+        session: Session = waiter.owner
+        session.waiter = None
+        self.parked -= 1
+        if session.queue or session.farewell is not None:
+            self.turn.woken.append(session)
+
+    def answer(self, waiter: Waiter, reply: Any) -> None:
+        """Unpark a waiter with a reply."""
+        session: Session = waiter.owner
+        self.turn.join(session)
+        self.unpark(waiter)
+        if not session.mute:
+            session.out.append(session.encode(reply))
+
+    def _timed_out(self, waiter: Waiter) -> None:
+        session: Session = waiter.owner
+        if session.waiter is waiter:
+            self.turn.guard(self.answer, waiter, waiter.timeout_reply)
+
+    def _serve(self) -> None:
+        """Run the commands of those again who wait for keys that changed, in the order in which the keys changed."""
+        dbs = self.dbs
+        while dbs.ready:
+            ready, dbs.ready = dbs.ready, {}
+            for index, name in ready:
+                keyspace = dbs[index]
+                for waiter in keyspace.waiting.of(name):
+                    if keyspace.find(name) is None:
+                        break
+                    session: Session = waiter.owner
+                    if session.waiter is waiter:
+                        self._try_again(session, waiter)
+
+    def _try_again(self, session: Session, waiter: Waiter) -> None:
+        entry = self.table.find(waiter.request[0])
+        assert entry is not None  # noqa: S101 - it ran before
+        try:
+            reply = entry.handler(session.ctx, *waiter.request[1:])
+        except WrongType:
+            return  # as in Redis, a key of another type leaves the caller waiting
+        except CommandError as error:
+            reply = error
+        if reply.__class__ is not Wait:
+            self.answer(waiter, reply)
+
+    def entries(self) -> list[Entry]:
+        """All commands and subcommands, for statistics."""
+        tops = self.table.entries.values()
+        return list(chain(tops, *(entry.subs.values() for entry in tops)))
+
+
+def _ignore_slow(session: Session, request: list[bytes], seconds: float) -> None:
+    """No slow log yet."""

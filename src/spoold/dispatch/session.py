@@ -1,0 +1,160 @@
+"""One client as the dispatcher sees it: its context, its replies of this turn, and why it may have to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from spoold.command.context import Context
+from spoold.command.peer import Peer
+from spoold.core.errors import CommandError
+from spoold.keyspace.waiters import Waiter
+from spoold.keyspace.watchers import Watch
+
+if TYPE_CHECKING:
+    from spoold.dispatch.dispatcher import Dispatcher
+
+
+class Wire(Protocol):
+    """What a session needs of its connection."""
+
+    def write(self, data: bytes) -> None:
+        """Send; never blocks."""
+        ...
+
+    def close(self) -> None:
+        """Close after what was written is sent."""
+        ...
+
+    def abort(self) -> None:
+        """Close at once."""
+        ...
+
+    def hold_reading(self, hold: bool) -> None:
+        """Stop, or go on, taking bytes from the client."""
+        ...
+
+
+class Transaction:
+    """MULTI: the queued requests; broken: one of them was refused, so EXEC will be."""
+
+    __slots__ = ("broken", "requests")
+
+    def __init__(self) -> None:
+        """Nothing queued yet."""
+        self.broken = False
+        self.requests: list[list[bytes]] = []
+
+
+class Session:
+    """State of one client.
+
+    out: encoded replies of this turn, one item a reply; they leave when the turn is committed.
+    queue: requests that wait (the client is parked, paused, or its replies are not taken).
+    rest: the iterator over the requests that `Dispatcher.run` is working on.
+    plain: nothing special holds for this client: the hot path may run its commands.
+    encode: the codec's encoder for the protocol version that the client chose.
+    """
+
+    __slots__ = (
+        "authenticated",
+        "choked",
+        "closed",
+        "closing",
+        "ctx",
+        "dispatcher",
+        "encode",
+        "farewell",
+        "mute",
+        "on_version",
+        "out",
+        "out_bytes",
+        "peer",
+        "plain",
+        "queue",
+        "queue_bytes",
+        "rest",
+        "skip_reply",
+        "special",
+        "transaction",
+        "waiter",
+        "watch",
+        "wire",
+    )
+
+    def __init__(
+        self, dispatcher: Dispatcher, wire: Wire, peer: Peer, encode: Callable[[Any], bytes], *, authenticated: bool
+    ) -> None:
+        """authenticated: False where a password is asked for and was not given yet."""
+        self.dispatcher = dispatcher
+        self.wire = wire
+        self.peer = peer
+        self.encode = encode
+        self.on_version: Callable[[int], None] = _ignore_version
+        self.ctx = Context(dispatcher.dbs, peer, dispatcher.parts, self, dispatcher.call)
+        self.out: list[bytes] = []
+        self.out_bytes = 0
+        self.queue: list[list[bytes]] = []
+        self.queue_bytes = 0
+        self.rest: Iterator[list[bytes]] = iter(())
+        self.waiter: Waiter | None = None
+        self.watch: Watch | None = None
+        self.transaction: Transaction | None = None
+        self.authenticated = authenticated
+        self.choked = False  # the client does not take its replies
+        self.closing = False  # close once the replies of this turn are sent
+        self.closed = False
+        self.farewell: bytes | None = None  # a protocol error, answered behind all that still waits
+        self.mute = False  # CLIENT REPLY OFF
+        self.skip_reply = 0  # CLIENT REPLY SKIP: 2 = with the next command, 1 = this one
+        self.special: set[str] = set()  # further reasons to leave the hot path: subscribed, monitor, …
+        self.settle()
+
+    @property
+    def held(self) -> bool:
+        """Whether requests must wait."""
+        return self.waiter is not None or self.choked or bool(self.queue)
+
+    def settle(self) -> None:
+        """Work out `plain` after anything changed that it depends on."""
+        self.plain = (
+            self.authenticated
+            and self.transaction is None
+            and not self.mute
+            and not self.skip_reply
+            and not self.special
+            and not self.dispatcher.alert
+        )
+
+    def release(self) -> None:
+        """The turn is committed: send its replies."""
+        if self.out:
+            data = b"".join(self.out) if len(self.out) > 1 else self.out[0]
+            self.out.clear()
+            self.out_bytes = 0
+            if not self.closed:
+                self.wire.write(data)
+        if self.closing and not self.closed:
+            self.wire.close()
+
+    def fail(self, error: CommandError) -> None:
+        """The turn was rolled back: each of its replies becomes `error`."""
+        line = self.encode(error)
+        self.out[:] = [line] * len(self.out)
+        self.out_bytes = 0
+        self.transaction = None
+        self.settle()
+
+    def push(self, data: bytes) -> None:
+        """Add bytes that answer no request (MONITOR, pub/sub); they leave with the turn."""
+        self.out.append(data)
+        self.dispatcher.turn.join(self)
+
+
+def _ignore_version(version: int) -> None:
+    """A protocol without versions."""
+
+
+def session_of(ctx: Context) -> Session:
+    """The session behind a context."""
+    return cast("Session", ctx.owner)

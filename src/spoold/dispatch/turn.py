@@ -1,0 +1,136 @@
+"""The turn: all commands of one pass of the loop, one batch, one sync, then the replies.
+
+States: idle ─ begin ─▶ open ─ end ─▶ committing ─▶ idle. Requests that arrive while a turn is committing wait, parsed,
+in their sessions; the local journal goes through `committing` without waiting, a replicated log takes its time.
+
+An exception that no one expected rolls the whole turn back, and each of its commands is answered with an error: this
+is the one place that catches everything, so that no half-done command is ever kept.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+from spoold.core.clock import Clock
+from spoold.core.errors import CommandError, EngineError, Internal, WritesRefused
+from spoold.dispatch.session import Session
+from spoold.engine.commit import Commit, Lost
+from spoold.keyspace.keyspace import Databases
+
+log = logging.getLogger("spoold.turn")
+
+# A turn ends early beyond this many commands, so that one batch, one journal record and one rollback stay bounded.
+TURN_COMMANDS: Final = 8192
+# The same for what its mutations hold.
+TURN_MUTATIONS: Final = 65_536
+
+
+class Turn:
+    """Begins with the first request of a pass of the loop, ends behind the last.
+
+    schedule: runs a callable after the sockets that are ready now (the loop's call_soon).
+    on_lost: told when the state can't be trusted any more: the server must stop.
+    sessions: who has replies to be sent. commands: how many ran in this turn. woken: who may go on after it.
+    """
+
+    def __init__(
+        self,
+        commit: Commit,
+        dbs: Databases,
+        clock: Clock,
+        schedule: Callable[[Callable[[], None]], object],
+        on_lost: Callable[[Lost], None],
+    ) -> None:
+        """Start idle."""
+        self.commit = commit
+        self.dbs = dbs
+        self.clock = clock
+        self.schedule = schedule
+        self.on_lost = on_lost
+        self.open = False
+        self.sessions: list[Session] = []
+        self.woken: list[Session] = []
+        self.resume: Callable[[list[Session]], None] = _no_one
+        self.commands = 0
+        self.turns = 0
+        self.aborted = 0
+        self.on_end: list[Callable[[], None]] = []
+
+    def begin(self) -> None:
+        """Open a turn: the time stands still until it ends."""
+        self.open = True
+        self.dbs.now_ms = self.clock.unix_ms()
+        self.schedule(self.end)
+
+    def join(self, session: Session) -> None:
+        """Note that `session` has replies to be sent at the end of this turn."""
+        if not self.open:
+            self.begin()
+        self.sessions.append(session)
+
+    def end(self) -> None:
+        """Commit what the turn wrote, then send its replies."""
+        if not self.open:
+            return
+        try:
+            self.dbs.write()
+            self.commit.commit_turn()
+        except WritesRefused as error:
+            self._roll_back(CommandError(f"Errors writing to the journal: {error}", "MISCONF"))
+        except Exception:
+            self._abort_after_exception(None)
+        self._release()
+
+    def guard(self, work: Callable[..., object], *arguments: Any) -> None:
+        """Run `work` inside the turn; an exception rolls the turn back and ends it."""
+        try:
+            work(*arguments)
+        except Exception:
+            session = arguments[0] if arguments and isinstance(arguments[0], Session) else None
+            self._abort_after_exception(session)
+            self._release()
+
+    @property
+    def full(self) -> bool:
+        """Whether the turn should end before more is run."""
+        return self.commands >= TURN_COMMANDS or len(self.commit.batch.fresh) >= TURN_MUTATIONS
+
+    def _abort_after_exception(self, session: Session | None) -> None:
+        log.exception("turn rolled back: a command failed in a way that no one expected")
+        if session is not None:
+            # The command that failed has no reply yet, and what stood behind it waits for the next turn.
+            session.out.append(b"")
+            session.queue[:0] = list(session.rest)
+            self.sessions.append(session)
+            self.woken.append(session)
+        self._roll_back(Internal())
+
+    def _roll_back(self, error: CommandError) -> None:
+        self.aborted += 1
+        try:
+            self.commit.abort_turn()
+            self.dbs.rollback()
+        except (Lost, EngineError) as lost:
+            self.on_lost(lost if isinstance(lost, Lost) else Lost(str(lost)))
+        for session in dict.fromkeys(self.sessions):
+            session.fail(error)
+
+    def _release(self) -> None:
+        """Send the replies, and let those go on that were woken."""
+        self.open = False
+        self.turns += 1
+        self.commands = 0
+        sessions, self.sessions = self.sessions, []
+        for session in sessions:
+            session.release()
+        if self.woken:
+            woken, self.woken = self.woken, []
+            self.schedule(lambda: self.resume(woken))
+        for hook in self.on_end:
+            hook()
+
+
+def _no_one(sessions: list[Session]) -> None:
+    """No dispatcher yet."""

@@ -1,0 +1,376 @@
+"""Names: find, create, check the type, delete, rename, expire, in one of 16 databases.
+
+A `Keyspace` is one logical database; `Databases` is all of them, the counters they share and the end of a turn. The
+records that a turn changed are noted in `dirty` and written once, when the turn ends.
+
+Invariants: `count` is the number of records; the expiry index holds exactly the expiries of the stored records; a
+record in the cache equals what the engine holds, or stands in `dirty`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from spoold.engine.batch import Batch
+from spoold.keyspace import layout
+from spoold.keyspace.cache import RecordCache
+from spoold.keyspace.cursor import CursorTable
+from spoold.keyspace.layout import DATABASES
+from spoold.keyspace.packing import after, is_long, pack_name
+from spoold.keyspace.record import ABSENT, Collection, Record, decode
+from spoold.keyspace.waiters import WaitQueues
+from spoold.keyspace.watchers import Watch
+
+_PAIR = struct.Struct(">QQ")
+
+C = TypeVar("C", bound=Collection)
+
+
+class Keyspace:
+    """One logical database.
+
+    index: 0 to 15. count: keys in it (DBSIZE). waiting: the parked callers of its keys.
+    observed: names that someone watches or waits for; `changed` looks only into this.
+    """
+
+    __slots__ = (
+        "_saved_count",
+        "_saved_id",
+        "cache",
+        "count",
+        "database_id",
+        "dbs",
+        "dirty",
+        "index",
+        "observed",
+        "prefix",
+        "waiting",
+        "watches",
+    )
+
+    def __init__(self, dbs: Databases, index: int) -> None:
+        """Read the database's id and count, or make them."""
+        self.dbs = dbs
+        self.index = index
+        self.cache = RecordCache()
+        self.dirty: dict[bytes, Record] = {}
+        self.waiting = WaitQueues()
+        self.watches: dict[bytes, dict[Watch, None]] = {}
+        self.observed: dict[bytes, int] = {}
+        self.load()
+
+    # -- finding ------------------------------------------------------------------------------------------------
+
+    def find(self, name: bytes) -> Record | None:
+        """The record of `name`, or None if there is none or it is due. cost: one dict look-up if cached."""
+        record = self.cache.young.get(name)
+        if record is None:
+            record = self._load(name)
+        if record is ABSENT:
+            return None
+        if record.expire_ms and record.expire_ms <= self.dbs.now_ms:
+            self.expire(name)
+            return None
+        return record
+
+    def _load(self, name: bytes) -> Record:
+        """Bring the record of `name` into the cache's young generation; ABSENT if there is none."""
+        record = self.cache.old_or_none(name)
+        if record is not None:
+            return record
+        record = self.dirty.get(name)
+        if record is None:
+            raw = self.dbs.batch.get(self.prefix + pack_name(name))
+            record = ABSENT
+            if raw is not None:
+                found, full_name = decode(raw)
+                if full_name is None or full_name == name:
+                    record = found
+        self.cache.add(name, record)
+        return record
+
+    # -- changing -----------------------------------------------------------------------------------------------
+
+    def changed(self, name: bytes, record: Record) -> None:
+        """Note that the open turn changed `record`: it is written when the turn ends, and observers are told."""
+        self.dirty[name] = record
+        if self.observed and name in self.observed:
+            self.tell(name)
+
+    def add(self, name: bytes, record: Record) -> None:
+        """Give `name`, which must not exist, a record."""
+        self.cache.add(name, record)
+        self.count += 1
+        self.changed(name, record)
+
+    def replace(self, name: bytes, record: Record) -> None:
+        """Give `name` a record, whatever it was before; the expiry is the new record's."""
+        old = self.find(name)
+        if old is not None:
+            self._drop(name, old)
+        self.add(name, record)
+
+    def delete(self, name: bytes) -> bool:
+        """Drop the key. returns: whether it existed. cost: O(1), elements are reclaimed later."""
+        record = self.find(name)
+        if record is None:
+            return False
+        self._drop(name, record)
+        self.cache.add(name, ABSENT)
+        self.changed(name, ABSENT)
+        return True
+
+    def emptied(self, name: bytes, record: Collection) -> None:
+        """The last element of `record` was removed: an empty collection is no key."""
+        self._unindex(name, record)
+        self.count -= 1
+        self.cache.add(name, ABSENT)
+        self.changed(name, ABSENT)
+
+    def detach(self, name: bytes) -> Record:
+        """Take the record of `name`, which must exist, out without dropping its elements (RENAME, MOVE)."""
+        record = self.find(name)
+        assert record is not None  # noqa: S101 - the caller looked
+        self._unindex(name, record)
+        self.count -= 1
+        self.cache.add(name, ABSENT)
+        self.changed(name, ABSENT)
+        return record
+
+    def expire(self, name: bytes) -> None:
+        """Drop a key that is due, and count it."""
+        record = self.cache.young.get(name)
+        if record is None:
+            record = self._load(name)
+        self._drop(name, record)
+        self.cache.add(name, ABSENT)
+        self.changed(name, ABSENT)
+        self.dbs.expired += 1
+
+    def expires_at(self, name: bytes) -> int | None:
+        """The expiry of `name` in Unix ms, due or not; 0 if it has none, None if there is no such key."""
+        record = self.cache.young.get(name)
+        if record is None:
+            record = self._load(name)
+        return None if record is ABSENT else record.expire_ms
+
+    def tell(self, name: bytes) -> None:
+        """Break the watches on `name`, and note that its waiters may go on."""
+        for watch in self.watches.get(name, ()):
+            watch.broken = True
+        if name in self.waiting.queues:
+            self.dbs.ready[(self.index, name)] = None
+
+    def _drop(self, name: bytes, record: Record) -> None:
+        self._unindex(name, record)
+        self.count -= 1
+        if record.object_id:
+            self.dbs.drop(record.object_id, layout.DROPPED_OBJECT)
+
+    def _unindex(self, name: bytes, record: Record) -> None:
+        if record.indexed_ms:
+            self.dbs.batch.fresh[layout.expiry_key(record.indexed_ms, self.database_id, name)] = None
+            record.indexed_ms = 0
+
+    def new_collection(self, name: bytes, cls: type[C]) -> C:
+        """Create an empty collection of type `cls` under `name`, which must not exist; the caller fills it."""
+        record = cls(self.dbs.new_id())
+        self.add(name, record)
+        return record
+
+    # -- observers ----------------------------------------------------------------------------------------------
+
+    def observe(self, name: bytes) -> None:
+        """One more watches or waits for `name`."""
+        self.observed[name] = self.observed.get(name, 0) + 1
+
+    def unobserve(self, name: bytes) -> None:
+        """One less does."""
+        left = self.observed[name] - 1
+        if left:
+            self.observed[name] = left
+        else:
+            del self.observed[name]
+
+    def tell_all(self) -> None:
+        """The whole database changed (FLUSHDB, SWAPDB): tell whoever watches or waits for any key of it."""
+        for name in list(self.observed):
+            self.tell(name)
+
+    # -- all names ----------------------------------------------------------------------------------------------
+
+    def scan(self, place: bytes, limit: int, prefix: bytes = b"") -> tuple[list[tuple[bytes, Record]], bytes]:
+        """Up to `limit` records in name order, from `place` on (b"" is the beginning).
+
+        prefix: only names that start with it are visited. Keys that are due are left out.
+        returns: the (name, record) pairs and the place where the next call goes on, b"" at the end.
+        cost: O(limit), and the pending mutations are applied first.
+        """
+        self.write()
+        packed = pack_name(prefix)[: len(prefix)]
+        start = self.prefix + packed
+        stop = after(start)
+        if place:
+            start = max(start, self.prefix + place)
+        pairs = self.dbs.batch.scan(start, stop, limit)
+        found = []
+        cut = len(self.prefix)
+        now_ms = self.dbs.now_ms
+        for key, raw in pairs:
+            record, full_name = decode(raw)
+            if record.expire_ms and record.expire_ms <= now_ms:
+                continue
+            found.append((key[cut:] if full_name is None else full_name, record))
+        goes_on = pairs[-1][0][cut:] + b"\0" if len(pairs) == limit else b""
+        return found, goes_on
+
+    def names(self, prefix: bytes = b"") -> Iterator[tuple[bytes, Record]]:
+        """Every name in order, with its record as stored: for KEYS; nothing may change meanwhile."""
+        place = b""
+        while True:
+            found, place = self.scan(place, 1000, prefix)
+            yield from found
+            if not place:
+                return
+
+    def flush(self) -> None:
+        """Drop all keys. cost: O(1), all is reclaimed later."""
+        if self.count == 0 and not self.dirty:
+            return
+        self.dbs.drop(self.database_id, layout.DROPPED_DATABASE)
+        self.become(self.dbs.new_id(), 0)
+
+    # -- the turn -----------------------------------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Read id and count from the engine: at start, and after a rollback."""
+        raw = self.dbs.batch.get(layout.database_key(self.index))
+        if raw is None:
+            self.database_id, self.count = self.dbs.new_id(), 0
+            self._saved_id = self._saved_count = 0
+        else:
+            self.database_id, self.count = self._saved_id, self._saved_count = _PAIR.unpack(raw)
+        self.prefix = layout.names_prefix(self.database_id)
+
+    def become(self, database_id: int, count: int) -> None:
+        """Show the names of another database id (FLUSHDB, SWAPDB)."""
+        self.dirty.clear()
+        self.cache.clear()
+        self.database_id = database_id
+        self.count = count
+        self.prefix = layout.names_prefix(database_id)
+        self.tell_all()
+
+    def write(self) -> None:
+        """Put the records that the turn changed, and the count, into the batch."""
+        fresh = self.dbs.batch.fresh
+        if self.dirty:
+            prefix = self.prefix
+            for name, record in self.dirty.items():
+                key = prefix + (name if len(name) < 256 else pack_name(name))
+                if record is ABSENT:
+                    fresh[key] = None
+                    continue
+                fresh[key] = record.encode(name)
+                if record.expire_ms != record.indexed_ms:
+                    self._index(name, record)
+            self.dirty = {}
+        if self.count != self._saved_count or self.database_id != self._saved_id:
+            self._saved_id, self._saved_count = self.database_id, self.count
+            fresh[layout.database_key(self.index)] = _PAIR.pack(self.database_id, self.count)
+
+    def _index(self, name: bytes, record: Record) -> None:
+        self._unindex(name, record)
+        if record.expire_ms:
+            key = layout.expiry_key(record.expire_ms, self.database_id, name)
+            self.dbs.batch.fresh[key] = name if is_long(name) else b""
+            record.indexed_ms = record.expire_ms
+            self.dbs.next_due_ms = min(self.dbs.next_due_ms, record.expire_ms)
+
+
+class Databases:
+    """The 16 databases, what they share, and the end of a turn.
+
+    now_ms: wall time of the open turn, the same for all its commands.
+    ready: keys with waiters that changed, in order.
+    next_due_ms: no key falls due before it.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        """Read the counters from the engine, or make them."""
+        self.batch = batch
+        self.now_ms = 0
+        self.expired = 0
+        self.next_due_ms = 0
+        self.has_garbage = True
+        self.ready: dict[tuple[int, bytes], None] = {}
+        self.cursors = CursorTable()
+        self.on_rollback: list[Callable[[], None]] = []
+        self.used: dict[int, Keyspace] = {}
+        self._load_counters()
+        self.all = [Keyspace(self, index) for index in range(DATABASES)]
+
+    def __getitem__(self, index: int) -> Keyspace:
+        """The database `index`, 0 to 15; whoever may change one gets it here, so that `write` visits it."""
+        keyspace = self.all[index]
+        self.used[index] = keyspace
+        return keyspace
+
+    def new_id(self) -> int:
+        """An object or database id that was never used. Ids of a rolled-back turn were never seen by anyone."""
+        self._next_id += 1
+        return self._next_id
+
+    def new_stamp(self) -> int:
+        """The next value of the change counter."""
+        self.stamp += 1
+        return self.stamp
+
+    def drop(self, id_: int, kind: bytes) -> None:
+        """Mark an object's elements or a database's names for reclaiming."""
+        self.batch.fresh[layout.garbage_key(id_)] = kind
+        self.has_garbage = True
+
+    def by_id(self, database_id: int) -> Keyspace | None:
+        """The database that shows `database_id` now."""
+        for keyspace in self.all:
+            if keyspace.database_id == database_id:
+                return self[keyspace.index]
+        return None
+
+    def swap(self, first: int, second: int) -> None:
+        """SWAPDB: each shows the other's names. cost: O(1)."""
+        one, other = self[first], self[second]
+        one.write()
+        other.write()
+        state = (one.database_id, one.count)
+        one.become(other.database_id, other.count)
+        other.become(*state)
+
+    def write(self) -> None:
+        """The end of a turn: bring all changed records and counters into the batch."""
+        for keyspace in self.used.values():
+            keyspace.write()
+        if self._saved != (self._next_id, self.stamp):
+            self._saved = (self._next_id, self.stamp)
+            self.batch.fresh[layout.COUNTERS] = _PAIR.pack(self._next_id, self.stamp)
+
+    def rollback(self) -> None:
+        """The turn was rolled back: forget what it changed, read the counters again."""
+        self._load_counters()
+        for keyspace in self.all:
+            keyspace.dirty = {}
+            keyspace.cache.clear()
+            keyspace.load()
+        self.ready.clear()
+        self.next_due_ms = 0
+        self.has_garbage = True
+        for forget in self.on_rollback:
+            forget()
+
+    def _load_counters(self) -> None:
+        raw = self.batch.get(layout.COUNTERS)
+        self._next_id, self.stamp = _PAIR.unpack(raw) if raw is not None else (0, 0)
+        self._saved = (self._next_id, self.stamp)

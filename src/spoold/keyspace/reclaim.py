@@ -1,0 +1,51 @@
+"""Give back the space of what was dropped: elements of deleted collections, names of flushed databases.
+
+DEL, RENAME, FLUSHDB and expiry only leave a mark (`g` id); this removes what the mark stands for, a bounded slice a
+turn, so that dropping a list of a hundred million elements holds up no one.
+"""
+
+from __future__ import annotations
+
+from spoold.keyspace import layout
+from spoold.keyspace.keyspace import Databases
+from spoold.keyspace.packing import after
+from spoold.keyspace.record import decode
+
+
+def reclaim(dbs: Databases, limit: int) -> bool:
+    """Remove up to `limit` engine keys of dropped objects, in a turn of its own.
+
+    returns: whether there is more to do.
+    cost: O(limit).
+    """
+    batch = dbs.batch
+    marks = batch.scan(layout.GARBAGE_FIRST, layout.GARBAGE_STOP, 1)
+    if not marks:
+        dbs.has_garbage = False
+        return False
+    mark, kind = marks[0]
+    id_ = layout.garbage_id(mark)
+    if kind == layout.DROPPED_DATABASE:
+        done = _reclaim_database(dbs, id_, limit)
+    else:
+        prefix = layout.elements_prefix(id_)
+        done = batch.delete_range(prefix, after(prefix), limit) < limit
+    if done:
+        batch.delete(mark)
+    return True
+
+
+def _reclaim_database(dbs: Databases, database_id: int, limit: int) -> bool:
+    """Drop up to `limit` records of a dropped database; returns whether none is left."""
+    batch = dbs.batch
+    prefix = layout.names_prefix(database_id)
+    pairs = batch.scan(prefix, after(prefix), limit)
+    for key, raw in pairs:
+        record, full_name = decode(raw)
+        if record.object_id:
+            dbs.drop(record.object_id, layout.DROPPED_OBJECT)
+        if record.expire_ms:
+            name = key[len(prefix) :] if full_name is None else full_name
+            batch.delete(layout.expiry_key(record.expire_ms, database_id, name))
+        batch.delete(key)
+    return len(pairs) < limit

@@ -1,0 +1,222 @@
+"""A key's record: its type, its expiry and either a string's bytes or a collection's object id and counters.
+
+    record value    type 1 | expiry 8 (Unix ms, 0 = none) | body, and behind it for a long name: the name
+    type            one byte below; + 0x80 where the key's name is long: then 4 bytes of its length follow the expiry,
+                    and the name the 4 bytes
+    string body     change counter 8 | flags 4 | bytes
+    list body       object id 8 | head 8 | tail 8          elements at head <= position < tail, biased by 2**63
+    set body        object id 8 | members 8 | head 8 | next 8   sequences in use lie in head <= sequence < next
+
+To add a type: a subclass with a free type byte, its body, and a line in `_TYPES`; raise `env.FORMAT_VERSION` only if
+what is already stored changes. Records are cached decoded and changed in place; whoever changes one tells
+`Keyspace.changed` in the same turn.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import ClassVar, Final
+
+from spoold.core.errors import EngineError
+from spoold.keyspace.layout import elements_prefix
+from spoold.keyspace.packing import BIAS, is_long
+
+_HEAD = struct.Struct(">BQ")
+_U32 = struct.Struct(">I")
+_STRING = struct.Struct(">BQQI")
+_STRING_BODY = struct.Struct(">QI")
+_LIST_BODY = struct.Struct(">QQQ")
+_SET_BODY = struct.Struct(">QQQQ")
+_LONG_NAME: Final = 0x80
+
+
+class Record:
+    """What all records share.
+
+    expire_ms: when the key falls due, Unix ms, 0 = never.
+    indexed_ms: the expiry that the index holds for this key.
+    kind: the name that TYPE answers.
+    """
+
+    __slots__ = ("expire_ms", "indexed_ms")
+
+    type_byte: ClassVar[int]
+    kind: ClassVar[bytes]
+    object_id: int = 0  # 0: no elements outside the record
+
+    def __init__(self) -> None:
+        self.expire_ms = 0
+        self.indexed_ms = 0
+
+    def encode(self, name: bytes) -> bytes:
+        """The stored value."""
+        if is_long(name):
+            head = _HEAD.pack(self.type_byte | _LONG_NAME, self.expire_ms)
+            return head + _U32.pack(len(name)) + name + self.body()
+        return _HEAD.pack(self.type_byte, self.expire_ms) + self.body()
+
+    def body(self) -> bytes:
+        """What stands behind the head."""
+        raise AssertionError(self.kind)
+
+    def load_body(self, body: bytes) -> None:
+        """Take the fields from what `body` gave."""
+        raise AssertionError(self.kind)
+
+    def size(self) -> int:
+        """Bytes that the decoded record holds beyond its fixed fields."""
+        return 0
+
+
+class StringRecord(Record):
+    """A string: inline.
+
+    value: its bytes. stamp: rises with each change of any string; memcached's cas id. flags: memcached's.
+    """
+
+    __slots__ = ("flags", "stamp", "value")
+
+    type_byte = 1
+    kind = b"string"
+
+    def __init__(self, value: bytes = b"", stamp: int = 0, flags: int = 0) -> None:
+        self.value = value
+        self.stamp = stamp
+        self.flags = flags
+        self.expire_ms = 0
+        self.indexed_ms = 0
+
+    def encode(self, name: bytes) -> bytes:
+        """The stored value."""
+        if len(name) > 255:
+            return Record.encode(self, name)
+        return _STRING.pack(1, self.expire_ms, self.stamp, self.flags) + self.value
+
+    def body(self) -> bytes:
+        """What stands behind the head."""
+        return _STRING_BODY.pack(self.stamp, self.flags) + self.value
+
+    def load_body(self, body: bytes) -> None:
+        """Take the fields from what `body` gave."""
+        self.stamp, self.flags = _STRING_BODY.unpack_from(body)
+        self.value = body[_STRING_BODY.size :]
+
+    def size(self) -> int:
+        """Bytes that the decoded record holds beyond its fixed fields."""
+        return len(self.value)
+
+
+class Collection(Record):
+    """A record whose elements stand under an object id.
+
+    prefix: what the keys of its elements start with.
+    """
+
+    __slots__ = ("object_id", "prefix")
+
+    def __init__(self, object_id: int = 0) -> None:
+        self.expire_ms = 0
+        self.indexed_ms = 0
+        self.adopt(object_id)
+
+    def adopt(self, object_id: int) -> None:
+        """Point at the elements of `object_id`."""
+        self.object_id = object_id
+        self.prefix = elements_prefix(object_id)
+
+    def count(self) -> int:
+        """How many elements there are."""
+        raise AssertionError(self.kind)
+
+
+class ListRecord(Collection):
+    """A list: contiguous positions from head up to (not including) tail, as stored (biased)."""
+
+    __slots__ = ("head", "tail")
+
+    type_byte = 2
+    kind = b"list"
+
+    def __init__(self, object_id: int = 0) -> None:
+        super().__init__(object_id)
+        self.head = BIAS
+        self.tail = BIAS
+
+    def body(self) -> bytes:
+        """What stands behind the head."""
+        return _LIST_BODY.pack(self.object_id, self.head, self.tail)
+
+    def load_body(self, body: bytes) -> None:
+        """Take the fields from what `body` gave."""
+        object_id, self.head, self.tail = _LIST_BODY.unpack(body)
+        self.adopt(object_id)
+
+    def count(self) -> int:
+        """How many elements there are."""
+        return self.tail - self.head
+
+
+class SetRecord(Collection):
+    """A set: members in the order of their sequences.
+
+    members: how many. head: no sequence in use lies below it. next: the sequence of the next new member.
+    """
+
+    __slots__ = ("head", "members", "next")
+
+    type_byte = 3
+    kind = b"set"
+
+    def __init__(self, object_id: int = 0) -> None:
+        super().__init__(object_id)
+        self.members = 0
+        self.head = 0
+        self.next = 0
+
+    def body(self) -> bytes:
+        """What stands behind the head."""
+        return _SET_BODY.pack(self.object_id, self.members, self.head, self.next)
+
+    def load_body(self, body: bytes) -> None:
+        """Take the fields from what `body` gave."""
+        object_id, self.members, self.head, self.next = _SET_BODY.unpack(body)
+        self.adopt(object_id)
+
+    def count(self) -> int:
+        """How many elements there are."""
+        return self.members
+
+
+_TYPES: Final[dict[int, type[Record]]] = {cls.type_byte: cls for cls in (StringRecord, ListRecord, SetRecord)}
+
+
+def decode(raw: bytes) -> tuple[Record, bytes | None]:
+    """The record, and its key's full name where that is long.
+
+    raises: EngineError: no record.
+    """
+    try:
+        type_byte, expire_ms = _HEAD.unpack_from(raw)
+        name: bytes | None = None
+        start = _HEAD.size
+        if type_byte & _LONG_NAME:
+            (length,) = _U32.unpack_from(raw, start)
+            name = raw[start + 4 : start + 4 + length]
+            start += 4 + length
+        record = _TYPES[type_byte & ~_LONG_NAME]()
+        record.load_body(raw[start:])
+    except (struct.error, KeyError) as error:
+        raise EngineError(f"damaged record {raw[:32]!r}: {error}") from error
+    record.expire_ms = record.indexed_ms = expire_ms
+    return record, name
+
+
+class _Absent(Record):
+    """Stands in the cache for a key that is known not to exist."""
+
+    __slots__ = ()
+    type_byte = 0
+    kind = b"none"
+
+
+ABSENT: Final = _Absent()
