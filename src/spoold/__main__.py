@@ -1,4 +1,6 @@
-"""`python -m spoold`: the command line without an installed script."""
+"""`python -m spoold`."""
+
+from __future__ import annotations
 
 from spoold.cli.main import main
 

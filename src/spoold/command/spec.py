@@ -105,7 +105,8 @@ NO_KEYS = Keys()
 class Spec:
     """One declaration.
 
-    name: upper case, a subcommand as `CONTAINER|SUB`. arity: as Redis counts it, name included, negative = at least.
+    name: upper case, a subcommand as `CONTAINER|SUB`.
+    arity: as Redis counts it, the name included, negative = at least.
     max_args: most arguments behind the name, None = any. summary: the docstring's first line. group: as in COMMAND DOCS.
     """
 

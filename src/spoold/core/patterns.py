@@ -65,16 +65,16 @@ def literal_prefix(pattern: bytes) -> bytes:
     returns: what stands before the first `*`, `?` or class, escapes resolved; the whole text if there is none.
     """
     start = 0
-    prefix = b""
+    prefix = bytearray()
     while (special := _SPECIAL.search(pattern, start)) is not None:
         prefix += pattern[start : special.start()]
         escaped = _ESCAPED.match(pattern, special.start())
         if escaped is None:
             # A backslash that nothing follows stands for itself.
-            return prefix + b"\\" if special[0] == b"\\" else prefix
+            return bytes(prefix) + (b"\\" if special[0] == b"\\" else b"")
         prefix += escaped[1]
         start = escaped.end()
-    return prefix + pattern[start:]
+    return bytes(prefix) + pattern[start:]
 
 
 def _always(_text: bytes) -> bool:
@@ -85,39 +85,43 @@ def _segments(pattern: bytes, nocase: bool) -> list[_Segment]:
     """Take a pattern apart at its stars; several stars in a row are one."""
     special = _SPECIAL_NOCASE if nocase else _SPECIAL
     segments: list[_Segment] = [[]]
+    literal = bytearray()
     end = len(pattern)
     at = 0
     while at < end:
         found = special.search(pattern, at)
         stop = end if found is None else found.start()
-        if stop > at:
-            _append(segments[-1], pattern[at:stop])
-            at = stop
-            continue
-        char = pattern[at : at + 1]
-        at += 1
+        literal += pattern[at:stop]
+        if found is None:
+            break
+        at = stop + 1
+        char = found[0]
+        part: _Part
         if char == b"*":
-            if len(segments) == 1 or segments[-1]:
-                segments.append([])
+            part = b""
         elif char == b"?":
-            segments[-1].append(_EVERY_BYTE)
+            part = _EVERY_BYTE
         elif char == b"[":
-            choice, at = _class(pattern, at, nocase)
-            segments[-1].append(choice)
+            part, at = _class(pattern, at, nocase)
         else:
             if char == b"\\" and at < end:
                 char = pattern[at : at + 1]
                 at += 1
             folded = frozenset(char.lower() + char.upper()) if nocase else frozenset(char)
-            _append(segments[-1], char if len(folded) == 1 else folded)
+            if len(folded) == 1:
+                literal += char
+                continue
+            part = folded
+        if literal:
+            segments[-1].append(bytes(literal))
+            literal.clear()
+        if isinstance(part, frozenset):
+            segments[-1].append(part)
+        elif len(segments) == 1 or segments[-1]:
+            segments.append([])
+    if literal:
+        segments[-1].append(bytes(literal))
     return segments
-
-
-def _append(segment: _Segment, part: _Part) -> None:
-    if isinstance(part, bytes) and segment and isinstance(segment[-1], bytes):
-        segment[-1] += part
-    else:
-        segment.append(part)
 
 
 def _class(pattern: bytes, at: int, nocase: bool) -> tuple[frozenset[int], int]:

@@ -97,5 +97,3 @@ def end_transaction(session: Session) -> None:
 def _expired(ctx: Context, watch: Watch) -> bool:
     """Whether a watched key that existed fell due meanwhile, even if nothing has looked at it yet."""
     return any(existed and ctx.dbs[index].find(name) is None for (index, name), existed in watch.keys.items())
-
-

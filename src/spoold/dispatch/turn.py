@@ -79,7 +79,7 @@ class Turn:
             self.commit.commit_turn()
         except WritesRefused as error:
             self._roll_back(CommandError(f"Errors writing to the journal: {error}", "MISCONF"))
-        except Exception:
+        except Exception:  # noqa: BLE001 - see the module's docstring
             self._abort_after_exception(None)
         self._release()
 
@@ -87,7 +87,7 @@ class Turn:
         """Run `work` inside the turn; an exception rolls the turn back and ends it."""
         try:
             work(*arguments)
-        except Exception:
+        except Exception:  # noqa: BLE001
             session = arguments[0] if arguments and isinstance(arguments[0], Session) else None
             self._abort_after_exception(session)
             self._release()

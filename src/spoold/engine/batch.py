@@ -20,7 +20,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import lmdb
 
@@ -83,7 +83,7 @@ class Batch:
             value = self._buffer.get(key, MISSING)
             if value is MISSING:
                 return self._txn_get(key)
-        return value  # type: ignore[return-value]
+        return cast("bytes | None", value)
 
     def scan(self, start: bytes, stop: bytes, limit: int, *, reverse: bool = False) -> list[tuple[bytes, bytes]]:
         """Up to `limit` pairs with start <= key < stop, ascending or (reverse) descending from the end.
@@ -95,13 +95,13 @@ class Batch:
             if not reverse:
                 if not cursor.set_range(start):
                     return []
-                pairs = list(islice(cursor.iternext(), limit))
+                pairs = cast("list[tuple[bytes, bytes]]", list(islice(cursor.iternext(), limit)))
                 if pairs and pairs[-1][0] >= stop:
                     del pairs[bisect_left(pairs, (stop,)) :]
                 return pairs
             if not (cursor.prev() if cursor.set_range(stop) else cursor.last()):
                 return []
-            pairs = list(islice(cursor.iterprev(), limit))
+            pairs = cast("list[tuple[bytes, bytes]]", list(islice(cursor.iterprev(), limit)))
             if pairs and pairs[-1][0] < start:
                 cut = next(i for i, pair in enumerate(pairs) if pair[0] < start)
                 del pairs[cut:]
@@ -113,7 +113,7 @@ class Batch:
         with self._current().cursor() as cursor:
             if not cursor.set_range(start):
                 return []
-            keys = list(islice(cursor.iternext(keys=True, values=False), limit))
+            keys = cast("list[bytes]", list(islice(cursor.iternext(keys=True, values=False), limit)))
             if keys and keys[-1] >= stop:
                 del keys[bisect_left(keys, stop) :]
             return keys
@@ -153,7 +153,7 @@ class Batch:
         if self._child is not None:
             self._child.commit()
             self._child = None
-            self._txn_get = self._txn.get
+            self._txn_get = cast("Callable[[bytes], bytes | None]", self._txn.get)
             self.applied += sum(len(s) if isinstance(s, dict) else 1 for s in self._sections)
             self._sections = []
             # The transaction now holds a part of a turn that its number does not count: harmless, because the
@@ -245,7 +245,7 @@ class Batch:
         except lmdb.Error as error:
             self.lost = True
             raise EngineError(f"LMDB: {error}") from error
-        self._txn_get: Callable[[bytes], bytes | None] = self._txn.get
+        self._txn_get = cast("Callable[[bytes], bytes | None]", self._txn.get)
         self.applied = 0
         self.lost = False
 
@@ -265,7 +265,7 @@ class Batch:
     def _open_child(self) -> lmdb.Transaction:
         if self._child is None:
             self._child = self._env.begin(self._txn)
-            self._txn_get = self._child.get
+            self._txn_get = cast("Callable[[bytes], bytes | None]", self._child.get)
         return self._child
 
     def _in_child(self, work: Callable[[lmdb.Transaction], None]) -> None:
@@ -308,7 +308,7 @@ class Batch:
         if self._child is not None:
             self._child.abort()
             self._child = None
-            self._txn_get = self._txn.get
+            self._txn_get = cast("Callable[[bytes], bytes | None]", self._txn.get)
 
     def _grow(self) -> None:
         """Commit what the transaction holds (whole turns), double the map, open the next transaction."""
@@ -341,19 +341,13 @@ def _abort(txn: lmdb.Transaction | None) -> None:
 
 def _write(txn: lmdb.Transaction, mutations: Mutations) -> None:
     """Apply puts and deletes in key order: neighbours share tree pages."""
-    puts = []
-    deletes = []
-    for pair in mutations.items():
-        (puts if pair[1] is not None else deletes).append(pair)
+    puts = [(key, value) for key, value in mutations.items() if value is not None]
     if puts:
         puts.sort()
         with txn.cursor() as cursor:
             cursor.putmulti(puts)
-    if deletes:
-        deletes.sort()
-        delete = txn.delete
-        for key, _ in deletes:
-            delete(key)
+    if len(puts) < len(mutations):
+        _delete_all(txn, sorted(key for key, value in mutations.items() if value is None))
 
 
 def _delete_all(txn: lmdb.Transaction, keys: list[bytes]) -> None:
@@ -365,7 +359,7 @@ def _delete_all(txn: lmdb.Transaction, keys: list[bytes]) -> None:
 def _delete_range(txn: lmdb.Transaction, start: bytes, stop: bytes) -> None:
     with txn.cursor() as cursor:
         found = cursor.set_range(start)
-        while found and cursor.key() < stop:
+        while found and cast("bytes", cursor.key()) < stop:
             found = cursor.delete()
 
 

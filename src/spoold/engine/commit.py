@@ -131,7 +131,12 @@ class MemoryLog:
 
 
 class Commit:
-    """Commits turns, makes checkpoints, recovers from failures of either."""
+    """Commits turns, makes checkpoints, recovers from failures of either.
+
+    turn: the number last used; durable_turn: the last one in a synced LMDB commit.
+    failing: what the disk said when it last refused something, until a checkpoint succeeds; else None.
+    refusing: the last turn that wrote was refused.
+    """
 
     def __init__(self, env: Environment, turn_log: TurnLog) -> None:
         """Open the batch on `env` and bring in what the log holds beyond it.
@@ -142,12 +147,13 @@ class Commit:
         self._log = turn_log
         self.turn = env.turn
         self.durable_turn = env.turn
-        self.failing: str | None = None  # why writes are refused, or None
+        self.failing: str | None = None
+        self.refusing = False
         self.checkpoints = 0
         self.turns = 0
         self.bytes_since_checkpoint = 0
         self.unsynced = False
-        self._stranded = False  # the log's last append failed
+        self._stranded = False
         self.batch = Batch(env)
         self.batch.on_commit = self._on_lmdb_commit
         self.turn = self._replay(env.turn, 2**63)
@@ -169,6 +175,7 @@ class Commit:
         sections = batch.sections()
         if not sections:
             return False
+        self.refusing = True
         if self._stranded:
             self._checkpoint_before_turn()
         turn = self.turn + 1
@@ -181,6 +188,7 @@ class Commit:
         except OSError as error:
             self._strand(turn, error)
             raise WritesRefused(self.failing) from error
+        self.refusing = False
         self.turn = self._logged = turn
         self.turns += 1
         self.bytes_since_checkpoint += size
@@ -195,6 +203,11 @@ class Commit:
             self.rebuild()
 
     @property
+    def pending(self) -> bool:
+        """Whether a checkpoint would move anything."""
+        return self.turn != self.durable_turn
+
+    @property
     def checkpoint_due(self) -> bool:
         """Whether so much was written since the last checkpoint that the next one should come now."""
         return self.bytes_since_checkpoint >= CHECKPOINT_BYTES or self.batch.applied >= CHECKPOINT_MUTATIONS
@@ -204,7 +217,7 @@ class Commit:
 
         raises: WritesRefused: the disk failed; all turns are still in the log. Lost: the server must stop.
         """
-        if self.turn == self.durable_turn:
+        if not self.pending:
             return
         reached("checkpoint-before-commit")
         try:
@@ -221,6 +234,7 @@ class Commit:
         self.bytes_since_checkpoint = 0
         self.unsynced = False
         self._stranded = False
+        self.refusing = False
         self._healed()
 
     def sync_due(self) -> None:
@@ -250,189 +264,6 @@ class Commit:
             raise Lost(f"turns {last + 1} to {upto} are gone from the journal")
 
     def close(self) -> None:
-        """Close files."""
-
-
-class JournalLog:
-    """The journal on disk; `synced` tells whether an append waits for it."""
-
-    def __init__(self, journal: Journal, *, synced: bool) -> None:
-        """synced: True for `always`, False for `interval`."""
-        self.journal = journal
-        self.synced = synced
-        self.switch = journal.switch
-        self.blot = journal.blot
-        self.sync = journal.sync
-        self.close = journal.close
-
-    def append(self, turn: int, sections: list[Section]) -> int:
-        """Write the record, and wait for the disk if `synced`."""
-        return self.journal.append(turn, sections, sync=self.synced)
-
-    def since(self, after: int, upto: int) -> Iterable[tuple[int, list[Section]]]:
-        """Read the turns back."""
-        return self.journal.replay(after, upto)
-
-
-class MemoryLog:
-    """The batches since the last checkpoint, for `--memory`."""
-
-    def __init__(self, limit_bytes: int = SEGMENT_BYTES) -> None:
-        """limit_bytes: as a segment's size: beyond it only a checkpoint makes room."""
-        self._limit = limit_bytes
-        self._bytes = 0
-        self._turns: list[tuple[int, list[Section]]] = []
-
-    def append(self, turn: int, sections: list[Section]) -> int:
-        """Keep a reference to the batch, which nothing changes any more."""
-        size = sum(map(_section_bytes, sections))
-        if self._bytes + size > self._limit:
-            raise JournalFull(f"turn {turn} needs {size} bytes")
-        self._bytes += size
-        self._turns.append((turn, sections))
-        return size
-
-    def since(self, after: int, upto: int) -> Iterable[tuple[int, list[Section]]]:
-        """The kept batches."""
-        return [pair for pair in self._turns if after < pair[0] <= upto]
-
-    def switch(self) -> None:
-        """Forget them."""
-        self._turns = []
-        self._bytes = 0
-
-    def blot(self) -> None:
-        """Nothing to do: a failed append keeps nothing."""
-
-    def sync(self) -> None:
-        """Nothing to wait for."""
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-
-class Commit:
-    """Commits turns, makes checkpoints, recovers from failures of either."""
-
-    def __init__(self, env: Environment, turn_log: TurnLog) -> None:
-        """Open the batch on `env` and bring in what the log holds beyond it.
-
-        raises: EngineError (journal and data do not belong together, disk failed).
-        """
-        self._env = env
-        self._log = turn_log
-        self.turn = env.turn
-        self.durable_turn = env.turn
-        self.failing: str | None = None  # why writes are refused, or None
-        self.checkpoints = 0
-        self.turns = 0
-        self.bytes_since_checkpoint = 0
-        self.unsynced = False
-        self._stranded = False  # the log's last append failed
-        self.batch = Batch(env)
-        self.batch.on_commit = self._on_lmdb_commit
-        self.turn = self._replay(env.turn, 2**63)
-        self.replayed = self.turn - env.turn
-        self._logged = self.turn
-        if self.replayed:
-            self.batch.commit(self.turn)
-        turn_log.switch()
-
-    # -- turns --------------------------------------------------------------------------------------------------
-
-    def commit_turn(self) -> bool:
-        """Make the open turn's batch durable as promised, and keep it.
-
-        returns: whether the turn wrote anything.
-        raises: WritesRefused: it is not durable; the caller must abort the turn.
-        """
-        batch = self.batch
-        sections = batch.sections()
-        if not sections:
-            return False
-        if self._stranded:
-            self._checkpoint_before_turn()
-        turn = self.turn + 1
-        try:
-            try:
-                size = self._log.append(turn, sections)
-            except JournalFull:
-                self._checkpoint_before_turn()
-                size = self._append_or_commit(turn, sections)
-        except OSError as error:
-            self._strand(turn, error)
-            raise WritesRefused(self.failing) from error
-        self.turn = self._logged = turn
-        self.turns += 1
-        self.bytes_since_checkpoint += size
-        self.unsynced = True
-        batch.keep(turn)
-        return True
-
-    def abort_turn(self) -> None:
-        """Roll the open turn back. raises: Lost: the server must stop."""
-        self.batch.abort()
-        if self.batch.lost:
-            self.rebuild()
-
-    @property
-    def checkpoint_due(self) -> bool:
-        """Whether so much was written since the last checkpoint that the next one should come now."""
-        return self.bytes_since_checkpoint >= CHECKPOINT_BYTES or self.batch.applied >= CHECKPOINT_MUTATIONS
-
-    def checkpoint(self) -> None:
-        """Move all committed turns into LMDB, durably, and begin the other segment. Between turns only.
-
-        raises: WritesRefused: the disk failed; all turns are still in the log. Lost: the server must stop.
-        """
-        if self.turn == self.durable_turn:
-            return
-        reached("checkpoint-before-commit")
-        try:
-            self.batch.commit(self.turn)
-        except EngineError as error:
-            self._fail(f"checkpoint failed: {error}")
-            if self.batch.lost:
-                self.rebuild()
-            raise WritesRefused(self.failing) from error
-        reached("checkpoint-after-commit")
-        self._log.switch()
-        reached("checkpoint-after-switch")
-        self.checkpoints += 1
-        self.bytes_since_checkpoint = 0
-        self.unsynced = False
-        self._stranded = False
-        self._healed()
-
-    def sync_due(self) -> None:
-        """`interval`: bring what was appended to the disk. raises: WritesRefused: a checkpoint must save it."""
-        if not self.unsynced:
-            return
-        try:
-            self._log.sync()
-        except OSError as error:
-            self._fail(f"journal sync failed: {error.strerror}")
-            self._stranded = True
-            raise WritesRefused(self.failing) from error
-        self.unsynced = False
-
-    def rebuild(self) -> None:
-        """Bring the turns since the last checkpoint back into a fresh LMDB transaction.
-
-        raises: Lost: that failed too.
-        """
-        self.batch.abort()
-        self.batch.restart(self.durable_turn)
-        target = self.turn
-        try:
-            self.turn = self.durable_turn
-            self._replay(upto=target)
-        except (EngineError, OSError) as error:
-            raise Lost(f"turns {self.durable_turn + 1} to {target} can't be read back: {error}") from error
-        if self.turn != target:
-            raise Lost(f"turns {self.turn + 1} to {target} are gone from the journal")
-
-    def close(self) -> None:
         """Checkpoint and close. raises: WritesRefused if the checkpoint failed; the journal still has all."""
         try:
             self.checkpoint()
@@ -460,7 +291,9 @@ class Commit:
             self.batch.commit(turn)
         except EngineError as error:
             self._fail(f"commit of a large turn failed: {error}")
-            self.turn = turn  # burned: LMDB may have it on the disk all the same
+            # The number is burned: LMDB may have the turn on the disk all the same.
+            self.turn = turn
+            self._stranded = True
             self.rebuild()
             raise WritesRefused(self.failing) from error
         self.checkpoints += 1

@@ -131,7 +131,10 @@ class Environment:
                         f"{self.directory} has data format {version}, this spoold knows {FORMAT_VERSION}: "
                         "use the version that wrote it, or another --data directory"
                     )
-                return bytes(txn.get(SYSTEM_ID)), _U64.unpack(txn.get(SYSTEM_TURN))[0]
+                found_id, turn = txn.get(SYSTEM_ID), txn.get(SYSTEM_TURN)
+                if found_id is None or turn is None:
+                    raise EngineError(f"{self.directory / 'data.mdb'} lacks its system records: it is damaged")
+                return bytes(found_id), _U64.unpack(turn)[0]
             finally:
                 txn.abort()
         except lmdb.Error as error:

@@ -23,7 +23,9 @@ class RecordCache:
 
     def __init__(self) -> None:
         """Start empty."""
-        self.clear()
+        self.young: dict[bytes, Record] = {}
+        self._old: dict[bytes, Record] = {}
+        self._bytes = 0
 
     def old_or_none(self, name: bytes) -> Record | None:
         """A record of the old generation, moved into the young one; None if it is not there."""
@@ -48,6 +50,6 @@ class RecordCache:
 
     def clear(self) -> None:
         """Drop all."""
-        self.young: dict[bytes, Record] = {}
-        self._old: dict[bytes, Record] = {}
+        self.young = {}
+        self._old = {}
         self._bytes = 0

@@ -309,6 +309,9 @@ class Databases:
         self.cursors = CursorTable()
         self.on_rollback: list[Callable[[], None]] = []
         self.used: dict[int, Keyspace] = {}
+        self._next_id = 0
+        self.stamp = 0
+        self._saved = (0, 0)
         self._load_counters()
         self.all = [Keyspace(self, index) for index in range(DATABASES)]
 

@@ -1,0 +1,141 @@
+"""Builds and wires every part: the one place that knows them all."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from spoold.admin.rooms import ADMIN
+from spoold.command.parts import Parts
+from spoold.command.peer import Peer
+from spoold.command.table import CommandTable
+from spoold.core.clock import Clock, SystemClock
+from spoold.core.errors import SettingsError
+from spoold.datatypes.rooms import ROOMS
+from spoold.dispatch import multi
+from spoold.dispatch.dispatcher import Dispatcher
+from spoold.dispatch.session import Wire
+from spoold.dispatch.turn import Turn
+from spoold.engine.commit import Commit, Lost, open_commit
+from spoold.frontends.redis import RedisFrontend
+from spoold.keyspace.keyspace import Databases
+from spoold.protocol.codec import Limits
+from spoold.server.connection import Connection, Connections, Frontend
+from spoold.server.lifecycle import Lifecycle
+from spoold.server.listener import Address, listen, parse_address
+from spoold.server.ticker import Ticker
+from spoold.settings import Settings
+
+log = logging.getLogger("spoold")
+
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a private directory is made in it
+
+
+class App:
+    """One server.
+
+    listeners: (kind, address) of each that is open. commit, dbs, turn, dispatcher, connections: its parts.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        """Open the data and wire the parts; must run on the loop's thread.
+
+        raises: SettingsError, EngineError: one line that says what to change.
+        """
+        loop = asyncio.get_running_loop()
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.listeners: list[tuple[str, Address]] = []
+        self._addresses = self._listener_addresses()
+        self._private: Path | None = None
+        self.commit = self._open_data()
+        self.dbs = Databases(self.commit.batch)
+        self.dbs.now_ms = self.clock.unix_ms()
+        self.parts = Parts()
+        self.turn = Turn(self.commit, self.dbs, self.clock, loop.call_soon, self._lost)
+        self.table = CommandTable((*ROOMS, multi, *ADMIN))
+        self.dispatcher = Dispatcher(self.table, self.dbs, self.turn, self.parts, loop.call_later)
+        self.connections = Connections(self.clock, settings.max_clients, settings.max_output)
+        self.ticker = Ticker(
+            self.commit,
+            self.dbs,
+            self.turn,
+            self.clock,
+            self.connections,
+            settings.sync_interval if settings.durability == "interval" and not settings.memory else 0.0,
+            settings.idle_timeout,
+        )
+        self.lifecycle = Lifecycle(self.commit, self.turn, self.connections, self.ticker)
+        for part in (
+            self.settings,
+            self.commit,
+            self.turn,
+            self.dispatcher,
+            self.table,
+            self.connections,
+            self.ticker,
+            self.lifecycle,
+        ):
+            self.parts.add(part)
+
+    async def run(self, on_ready: Callable[[App], None]) -> int:
+        """Open the listeners and serve until stopped; returns the exit code."""
+        try:
+            for kind, option, address in self._addresses:
+                server, actual = await listen(kind, address, option, self._make_connection)
+                self.lifecycle.servers.append(server)
+                self.listeners.append((kind, actual))
+        except SettingsError:
+            for server in self.lifecycle.servers:
+                server.close()
+            self.commit.close()
+            raise
+        else:
+            return await self.lifecycle.run(lambda: on_ready(self))
+        finally:
+            if self._private is not None:
+                shutil.rmtree(self._private, ignore_errors=True)
+
+    @property
+    def directory(self) -> Path | None:
+        """Where the data is; None with `--memory`."""
+        return None if self.settings.memory else self.settings.data
+
+    def _open_data(self) -> Commit:
+        if self.settings.memory:
+            parent = _SHARED_MEMORY if _SHARED_MEMORY.is_dir() else None
+            self._private = Path(tempfile.mkdtemp(prefix="spoold-", dir=parent))
+            return open_commit(self._private, "memory", self.settings.journal_size)
+        return open_commit(self.settings.data, self.settings.durability, self.settings.journal_size)
+
+    def _listener_addresses(self) -> list[tuple[str, str, Address]]:
+        found = []
+        for text in self.settings.redis:
+            address = parse_address(text, "--redis")
+            if address is None:
+                continue
+            if not address.is_local and not self.settings.password:
+                raise SettingsError(
+                    f"--redis {address} can be reached from other machines, and there is no password: "
+                    "set one with SPOOLD_PASSWORD or --password, or listen on 127.0.0.1"
+                )
+            found.append(("redis", "--redis", address))
+        if not found:
+            raise SettingsError("every listener is off: nothing to serve; give --redis an address")
+        return found
+
+    def _make_connection(self) -> Connection:
+        return Connection(self.connections, self._make_frontend, b"-ERR max number of clients reached\r\n")
+
+    def _make_frontend(self, wire: Wire, peer: Peer) -> Frontend:
+        settings = self.settings
+        limits = Limits(bulk_bytes=settings.max_value, args=settings.max_args, request_bytes=settings.max_request)
+        return RedisFrontend(self.dispatcher, wire, peer, limits, authenticated=not settings.password)
+
+    def _lost(self, error: Lost) -> None:
+        log.critical("stopping, the next start recovers from the journal: %s", error)
+        self.lifecycle.stop(1)

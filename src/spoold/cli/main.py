@@ -1,0 +1,28 @@
+"""The `spoold` command."""
+
+from __future__ import annotations
+
+import click
+
+from spoold import __version__
+from spoold.cli.serve import serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="spoold")
+def main() -> None:
+    """A durable queue server that speaks the protocols your clients already speak.
+
+    \b
+    spoold serve            serve Redis clients on 127.0.0.1:6379, data in ./spoold-data
+    spoold serve --memory   the same, keeping nothing
+    """
+
+
+@main.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(__version__)
+
+
+main.add_command(serve)

@@ -1,0 +1,109 @@
+"""`spoold serve`: read the settings, run the server, say how to connect."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spoold import __version__
+from spoold.app import App
+from spoold.core.errors import EngineError, SettingsError
+from spoold.settings import FIELDS, Settings, environment_name, flag_name, from_process
+
+try:
+    import uvloop
+
+    _new_loop: Callable[[], asyncio.AbstractEventLoop] | None = uvloop.new_event_loop
+except ImportError:  # no uvloop on this platform: asyncio's own loop
+    _new_loop = None
+
+
+def _options(function: Callable[..., None]) -> Callable[..., None]:
+    """One click option for each field of `Settings`."""
+    for name, item in reversed(FIELDS.items()):
+        meta = item.metadata
+        default = item.default_factory() if callable(item.default_factory) else item.default
+        shown = ",".join(default) if isinstance(default, tuple) else default
+        text = f"{meta['text']}  [{environment_name(name)}"
+        text += f"; default: {shown}]" if shown not in ("", False) else "]"
+        keywords: dict[str, Any] = {"default": None, "help": text}
+        if meta["kind"] == "flag":
+            function = click.option(flag_name(name), name, is_flag=True, flag_value="yes", **keywords)(function)
+        elif meta["kind"] == "listen":
+            function = click.option(flag_name(name), name, multiple=True, metavar="ADDRESS", help=text)(function)
+        else:
+            function = click.option(flag_name(name), name, metavar=meta["kind"].upper(), **keywords)(function)
+    return function
+
+
+@click.command()
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="TOML file with the same options.  [SPOOLD_CONFIG]"
+)
+@_options
+def serve(config_file: Path | None, **given: Any) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Every option also has an environment variable and a key in the TOML file (its name without the dashes). Sizes take
+    kb, mb and gb.
+    """
+    try:
+        settings = from_process(given, config_file)
+        _start_log(settings)
+        code = _run(_serve(settings))
+    except (SettingsError, EngineError) as error:
+        click.echo(f"spoold: {error}", err=True)
+        sys.exit(1)
+    sys.exit(code)
+
+
+async def _serve(settings: Settings) -> int:
+    app = App(settings)
+    # What exists by now lives as long as the server: keep the collector from walking over it again and again.
+    gc.collect()
+    gc.freeze()
+    return await app.run(_announce)
+
+
+def _run(main: Any) -> int:
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
+        result: int = runner.run(main)
+    return result
+
+
+def _announce(app: App) -> None:
+    lines = [f"spoold {__version__}"]
+    for kind, address in app.listeners:
+        lines.append(f"  {kind:<12}{address}")
+    if app.directory is None:
+        lines.append("  data        in memory only: it dies with this process")
+    else:
+        lines.append(f"  data        {app.directory.resolve()}")
+        lines.append(f"  durability  {app.settings.durability}")
+    first = app.listeners[0][1]
+    url = f"unix://{first.path}" if first.path else f"redis://{first.host}:{first.port}/0"
+    lines.append(f"  connect     {url}")
+    click.echo("\n".join(lines))
+    sys.stdout.flush()
+
+
+def _start_log(settings: Settings) -> None:
+    handler: logging.Handler
+    if settings.log_file:
+        try:
+            handler = logging.FileHandler(settings.log_file)
+        except OSError as error:
+            raise SettingsError(f"--log-file {settings.log_file}: {error.strerror}") from error
+    else:
+        handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-8s %(name)s: %(message)s"))
+    root = logging.getLogger("spoold")
+    root.addHandler(handler)
+    root.setLevel(settings.log_level.upper())

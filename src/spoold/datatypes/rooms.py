@@ -1,0 +1,14 @@
+"""The list of modules whose declarations make up the command table; nothing registers itself."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Final
+
+from spoold.datatypes.lists import commands as lists
+from spoold.datatypes.strings import commands as strings
+
+ROOMS: Final[tuple[ModuleType, ...]] = (
+    strings,
+    lists,
+)

@@ -1,0 +1,194 @@
+"""One socket: the only place that touches a transport.
+
+Back-pressure: while a client does not take its replies (more than `OUTPUT_HIGH_BYTES` wait for it), nothing more is
+read from it and its queued requests don't run. Push messages can't be held back that way: a client that lets more
+than the output limit gather is disconnected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Final, Protocol, cast
+
+from spoold.command.peer import Peer
+from spoold.core.clock import Clock
+from spoold.dispatch.session import Session, Wire
+
+log = logging.getLogger("spoold.server")
+
+OUTPUT_HIGH_BYTES: Final = 1 << 20
+# Parsed requests of a parked client that wait in memory; beyond it nothing more is read from it.
+QUEUED_REQUESTS: Final = 65_536
+
+
+class Frontend(Protocol):
+    """A codec joined to the dispatcher, for one client."""
+
+    session: Session
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes as they came from the socket."""
+        ...
+
+    def close(self) -> None:
+        """The client is gone."""
+        ...
+
+
+class Connections:
+    """All connections of all listeners, and the limits they share.
+
+    opened, rejected: totals since the start. bytes_in, bytes_out: the same.
+    """
+
+    def __init__(self, clock: Clock, max_clients: int, output_limit_bytes: int) -> None:
+        """max_clients: over all listeners."""
+        self.clock = clock
+        self.max_clients = max_clients
+        self.output_limit_bytes = output_limit_bytes
+        self.open: dict[int, Connection] = {}
+        self.opened = 0
+        self.rejected = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.choked_out = 0
+        self._next_id = 1
+
+    def new_id(self) -> int:
+        """The next client's id."""
+        self._next_id += 1
+        return self._next_id - 1
+
+
+class Connection(asyncio.Protocol):
+    """A client of one listener."""
+
+    __slots__ = ("_all", "_frontend", "_held", "_make", "_paused", "_refusal", "_transport", "feed", "peer")
+
+    def __init__(self, connections: Connections, make: Callable[[Wire, Peer], Frontend], refusal: bytes) -> None:
+        """make: builds the frontend. refusal: what is sent when there are too many clients."""
+        self._all = connections
+        self._make = make
+        self._refusal = refusal
+        self._transport: asyncio.Transport | None = None
+        self._frontend: Frontend | None = None
+        self._paused = False
+        self._held = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client is there: admit it, or say that there are too many."""
+        transport_ = cast("asyncio.Transport", transport)
+        self._transport = transport_
+        everyone = self._all
+        if len(everyone.open) >= everyone.max_clients:
+            everyone.rejected += 1
+            transport_.write(self._refusal)
+            transport_.close()
+            return
+        now_s = everyone.clock.monotonic_s()
+        self.peer = Peer(
+            id=everyone.new_id(),
+            address=_address(transport_.get_extra_info("peername"), transport_.get_extra_info("sockname")),
+            local_address=_address(transport_.get_extra_info("sockname"), ""),
+            connected_s=now_s,
+            active_s=now_s,
+        )
+        everyone.opened += 1
+        everyone.open[self.peer.id] = self
+        transport_.set_write_buffer_limits(OUTPUT_HIGH_BYTES)
+        self._frontend = self._make(self, self.peer)
+        self.feed = self._frontend.feed
+
+    def data_received(self, data: bytes) -> None:
+        """Hand the bytes on."""
+        frontend = self._frontend
+        if frontend is None:
+            return
+        everyone = self._all
+        everyone.bytes_in += len(data)
+        self.peer.active_s = everyone.clock.monotonic_s()
+        self.feed(data)
+        if len(frontend.session.queue) > QUEUED_REQUESTS:
+            self.hold_reading(True)
+
+    @property
+    def session(self) -> Session | None:
+        """The client's session, None before it was admitted and after it has gone."""
+        return None if self._frontend is None else self._frontend.session
+
+    def eof_received(self) -> bool:
+        """The client has said all: close."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone, of its own will or not."""
+        if self._frontend is not None:
+            self._all.open.pop(self.peer.id, None)
+            self._frontend.close()
+            self._frontend = None
+
+    def pause_writing(self) -> None:
+        """The client does not take its replies."""
+        self._paused = True
+        if self._frontend is not None:
+            self._frontend.session.choked = True
+            self._settle_reading()
+
+    def resume_writing(self) -> None:
+        """It took them."""
+        self._paused = False
+        if self._frontend is not None:
+            session = self._frontend.session
+            session.choked = False
+            self._held = False
+            self._settle_reading()
+            session.dispatcher.go_on(session)
+
+    # -- Wire ---------------------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Send; never blocks."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        self._all.bytes_out += len(data)
+        transport.write(data)
+        if self._paused and transport.get_write_buffer_size() > self._all.output_limit_bytes:
+            self._all.choked_out += 1
+            log.warning("client %d (%s) does not take its replies: disconnected", self.peer.id, self.peer.address)
+            transport.abort()
+
+    def close(self) -> None:
+        """Close after what was written is sent."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def hold_reading(self, hold: bool) -> None:
+        """Stop, or go on, taking bytes from the client."""
+        self._held = hold
+        self._settle_reading()
+
+    def _settle_reading(self) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if self._held or self._paused:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
+
+
+def _address(peername: Any, sockname: Any) -> str:
+    """`host:port`, or a unix socket's path."""
+    name = peername or sockname
+    if isinstance(name, tuple):
+        host, port = name[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"{name.decode('utf-8', 'replace') if isinstance(name, bytes) else name}:0"

@@ -1,0 +1,136 @@
+"""Duties: what the server does of its own accord, between turns of clients.
+
+    checkpoint  a second after the first write since the last one, or when much was written
+    sync        `--durability interval`: bring the journal to the disk
+    expiry      drop keys that are due
+    reclaim     give back the space of dropped collections and databases, a slice at a time
+    idle        disconnect clients that said nothing for longer than the idle time-out
+
+A duty that fails is logged and tried again at its next time; it never stops the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from spoold.core.clock import Clock
+from spoold.core.errors import SpooldError, WritesRefused
+from spoold.dispatch.turn import Turn
+from spoold.engine.commit import CHECKPOINT_AFTER_S, Commit
+from spoold.keyspace.expiry import expire_due
+from spoold.keyspace.keyspace import Databases
+from spoold.keyspace.reclaim import reclaim
+from spoold.server.connection import Connections
+
+log = logging.getLogger("spoold.ticker")
+
+TICK_S: Final = 0.01
+# Slices are small, so that a client waits at most a few milliseconds for them.
+EXPIRE_KEYS: Final = 1000
+RECLAIM_KEYS: Final = 4000
+IDLE_CHECK_S: Final = 1.0
+
+
+class Ticker:
+    """Runs the duties every `TICK_S` seconds.
+
+    interval_s: seconds between syncs with `--durability interval`, 0 otherwise. idle_s: 0 = never.
+    active_expire: False leaves keys that are due to whoever looks at them (DEBUG SET-ACTIVE-EXPIRE).
+    """
+
+    def __init__(
+        self,
+        commit: Commit,
+        dbs: Databases,
+        turn: Turn,
+        clock: Clock,
+        connections: Connections,
+        interval_s: float,
+        idle_s: float,
+    ) -> None:
+        """Start with `run`."""
+        self._commit = commit
+        self._dbs = dbs
+        self._turn = turn
+        self._clock = clock
+        self._connections = connections
+        self.interval_s = interval_s
+        self.idle_s = idle_s
+        self.active_expire = True
+        self._first_write_s = 0.0
+        self._next_sync_s = 0.0
+        self._next_idle_s = 0.0
+        turn.on_end.append(self._after_turn)
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            for duty in (self._expire, self._reclaim, self._sync, self._checkpoint, self._disconnect_idle):
+                self._do(duty)
+
+    def _do(self, duty: Callable[[], None]) -> None:
+        try:
+            duty()
+        except WritesRefused as error:
+            log.warning("%s", error)
+        except SpooldError:
+            raise
+        except Exception:
+            log.exception("a duty failed and is tried again")
+
+    def _after_turn(self) -> None:
+        """A large backlog of the journal does not wait for the tick."""
+        if self._commit.checkpoint_due:
+            self._turn.schedule(lambda: self._do(self._checkpoint_now))
+
+    def _checkpoint_now(self) -> None:
+        if not self._turn.open and self._commit.checkpoint_due:
+            self._commit.checkpoint()
+            self._first_write_s = 0.0
+
+    def _checkpoint(self) -> None:
+        if self._turn.open or not self._commit.pending:
+            return
+        now_s = self._clock.monotonic_s()
+        if not self._first_write_s:
+            self._first_write_s = now_s
+        elif now_s - self._first_write_s >= CHECKPOINT_AFTER_S:
+            self._first_write_s = 0.0
+            self._commit.checkpoint()
+
+    def _sync(self) -> None:
+        if self.interval_s and not self._turn.open:
+            now_s = self._clock.monotonic_s()
+            if now_s >= self._next_sync_s:
+                self._next_sync_s = now_s + self.interval_s
+                self._commit.sync_due()
+
+    def _expire(self) -> None:
+        if self.active_expire and self._clock.unix_ms() >= self._dbs.next_due_ms:
+            self._turn.guard(self._in_turn, lambda: expire_due(self._dbs, EXPIRE_KEYS))
+
+    def _reclaim(self) -> None:
+        if self._dbs.has_garbage:
+            self._turn.guard(self._in_turn, lambda: reclaim(self._dbs, RECLAIM_KEYS))
+
+    def _in_turn(self, work: Callable[[], object]) -> None:
+        if self._turn.open:
+            return
+        self._turn.begin()
+        work()
+        self._turn.end()
+
+    def _disconnect_idle(self) -> None:
+        now_s = self._clock.monotonic_s()
+        if not self.idle_s or now_s < self._next_idle_s:
+            return
+        self._next_idle_s = now_s + IDLE_CHECK_S
+        for connection in list(self._connections.open.values()):
+            session = connection.session
+            busy = session is None or session.waiter is not None or session.special
+            if not busy and now_s - connection.peer.active_s > self.idle_s:
+                connection.close()
