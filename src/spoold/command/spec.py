@@ -107,7 +107,8 @@ class Spec:
 
     name: upper case, a subcommand as `CONTAINER|SUB`.
     arity: as Redis counts it, the name included, negative = at least.
-    max_args: most arguments behind the name, None = any. summary: the docstring's first line. group: as in COMMAND DOCS.
+    max_args: most arguments behind the name, None = any. summary: the docstring's first line.
+    group: as in COMMAND DOCS.
     """
 
     name: str

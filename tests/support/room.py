@@ -1,0 +1,128 @@
+"""A server without sockets: run commands one turn at a time, with time that only the test moves.
+
+with Room(tmp_path) as room:
+    assert room("SET", "k", "v") is OK
+    room.clock.advance_ms(1000)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any
+
+from spoold.admin.rooms import ADMIN
+from spoold.command.parts import Parts
+from spoold.command.peer import Peer
+from spoold.command.table import CommandTable
+from spoold.core.errors import CommandError
+from spoold.datatypes.rooms import ROOMS
+from spoold.dispatch import multi
+from spoold.dispatch.dispatcher import Dispatcher
+from spoold.dispatch.session import Session
+from spoold.dispatch.turn import Turn
+from spoold.engine.commit import Commit, Lost, open_commit
+from spoold.keyspace.expiry import expire_due
+from spoold.keyspace.keyspace import Databases
+from spoold.keyspace.reclaim import reclaim
+from spoold.testing.clock import ManualClock
+
+
+class _NoWire:
+    """A client whose bytes no one looks at: replies are taken as values."""
+
+    def write(self, data: bytes) -> None:
+        """Drop."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def abort(self) -> None:
+        """Nothing to close."""
+
+    def hold_reading(self, hold: bool) -> None:
+        """Nothing is read."""
+
+
+class _Timer:
+    """A deadline that the test fires itself."""
+
+    def cancel(self) -> None:
+        """Forget it."""
+
+
+class Room:
+    """Engine, keyspace, commands and dispatcher on real LMDB in `directory`.
+
+    durability: as `open_commit` takes it. clock: move it with `advance_ms`.
+    replies are values as handlers return them: a CommandError is returned, not raised; a blocking command that finds
+    nothing returns its Wait.
+    """
+
+    def __init__(self, directory: Path, durability: str = "memory", modules: tuple[ModuleType, ...] = ()) -> None:
+        """modules: further modules with commands."""
+        self.directory = directory
+        self.clock = ManualClock()
+        self.commit: Commit = open_commit(directory, durability, 4 * 1024 * 1024)
+        self.dbs = Databases(self.commit.batch)
+        self.dbs.now_ms = self.clock.unix_ms()
+        self.turn = Turn(self.commit, self.dbs, self.clock, lambda work: None, self._lost)
+        self.table = CommandTable((*ROOMS, multi, *ADMIN, *modules))
+        self.parts = Parts()
+        self.dispatcher = Dispatcher(self.table, self.dbs, self.turn, self.parts, lambda *_: _Timer())
+        self._next_id = 1
+        self.session = self.connect()
+
+    def connect(self) -> Session:
+        """A further client."""
+        peer = Peer(self._next_id, "127.0.0.1:1", "127.0.0.1:2", 0.0)
+        self._next_id += 1
+        session = Session(self.dispatcher, _NoWire(), peer, lambda reply: b"", authenticated=True)
+        self.dispatcher.sessions[session] = None
+        return session
+
+    def __call__(self, *words: str | bytes | float, session: Session | None = None) -> Any:
+        """Run one command in a turn of its own and commit it; returns the reply as a value."""
+        request = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+        client = session or self.session
+        self.turn.begin()
+        entry = self.table.find(request[0])
+        reply = self.dispatcher.admission.refusal(client, entry, request)
+        if reply is None:
+            assert entry is not None
+            try:
+                reply = entry.handler(client.ctx, *request[1:])
+            except CommandError as error:
+                reply = error
+        self.turn.end()
+        return reply
+
+    def expire(self) -> int:
+        """Run the active expiry once."""
+        self.turn.begin()
+        count = expire_due(self.dbs, 1000)
+        self.turn.end()
+        return count
+
+    def reclaim(self) -> None:
+        """Run the reclaimer until nothing is left."""
+        more = True
+        while more:
+            self.turn.begin()
+            more = reclaim(self.dbs, 1000)
+            self.turn.end()
+
+    def state(self) -> dict[bytes, bytes]:
+        """All engine keys and values."""
+        return dict(self.commit.batch.scan(b"\0", b"\xff" * 8, 10_000_000))
+
+    def _lost(self, error: Lost) -> None:
+        raise error
+
+    def __enter__(self) -> Room:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.commit.close()
