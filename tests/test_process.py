@@ -204,6 +204,41 @@ def test_settings_of_the_developers_own_server_do_not_reach_the_test(monkeypatch
     assert "HOME" not in environment
 
 
+def test_spoold_serves_and_keeps_its_data_over_a_kill(spoold_server: ServerProcess) -> None:
+    with redis.Redis.from_url(spoold_server.url) as client:
+        assert client.info("server")["process_id"] == spoold_server.pid
+        assert client.rpush("q", "a", "b") == 2
+    spoold_server.kill()
+    spoold_server.restart()
+    with redis.Redis.from_url(spoold_server.url) as client:
+        assert client.lrange("q", 0, -1) == [b"a", b"b"]
+    assert spoold_server.terminate() == 0
+    assert str(spoold_server.port) in spoold_server.stdout_text()
+
+
+def test_spoold_in_memory_leaves_nothing() -> None:
+    with ServerProcess(options=["--memory"]) as server:
+        home = server.home
+        assert not server.data_dir.exists()
+        with redis.Redis.from_url(server.url) as client:
+            assert client.set("k", "v") is True
+    assert not home.exists()
+
+
+def test_data_that_the_caller_placed_stays(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "data"):
+        pass
+    assert (tmp_path / "data").is_dir()
+
+
+def test_a_second_spoold_on_one_directory_fails_with_what_it_said(spoold_server: ServerProcess) -> None:
+    with pytest.raises(StartFailed) as failure, ServerProcess(spoold_server.data_dir):
+        pass
+    assert failure.value.returncode == 1
+    assert failure.value.stderr.startswith("spoold: ")
+    assert failure.value.stderr.count("\n") == 1
+
+
 @pytest.mark.needs_redis
 def test_a_real_redis_serves_and_leaves_nothing(redis_server: RealRedis) -> None:
     with redis.Redis.from_url(redis_server.url) as client:

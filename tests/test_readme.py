@@ -6,6 +6,7 @@ import doctest
 import re
 from pathlib import Path
 
+from spoold.settings import FIELDS, flag_name
 from spoold.testing.process import ServerProcess
 
 ROOT = Path(__file__).parents[1]
@@ -46,3 +47,9 @@ def test_the_readme_links_to_files_that_exist() -> None:
     targets = re.findall(r"\]\(([^)#:]+)\)", README)
     assert "LICENSE" in targets
     assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def test_the_readme_names_only_options_that_exist() -> None:
+    flags = set(re.findall(r"--[a-z][a-z-]+", README)) - {"--help"}
+    assert {"--redis", "--data", "--memory", "--durability", "--config"} <= flags
+    assert flags - {flag_name(name) for name in FIELDS} == {"--config"}
