@@ -1,0 +1,148 @@
+"""Replies as bytes: RESP2 and RESP3 differ here and nowhere else.
+
+`spoold.core.reply` lists the shapes. Nearly all replies are an integer, a string, OK, nothing, or a flat list of
+strings, so these come first and without recursion; everything else goes through one function per version.
+
+To add a shape, give it a line in the table of `core/reply.py` and a branch in `_other2` and in `_other3`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeAlias
+
+from spoold.core.errors import CommandError, ProtocolError
+from spoold.core.numerals import format_float
+from spoold.core.reply import NO_REPLY, NULL_ARRAY, OK, Push, SetReply, Simple, Verbatim
+
+Encoder: TypeAlias = Callable[[Any], bytes]
+
+# Integers from 0 that are kept ready; lengths and flags are mostly below.
+_READY_INTS: Final = 1024
+_INTS: Final = tuple(b":%d\r\n" % number for number in range(_READY_INTS))
+
+_STRING: Final = b"$%d\r\n%b\r\n"
+
+STRING_HEADERS: Final = tuple(b"$%d" % length for length in range(1024))
+"""The first lines of short strings, by length; `spoold.protocol.resp` compares with them too."""
+
+
+def encode2(reply: Any) -> bytes:
+    """Write one reply in RESP2.
+
+    returns: the bytes to send, none for NO_REPLY.
+    raises: TypeError if the value has no shape of `core/reply.py`, which is a fault in a command.
+    source: Redis serialization protocol specification, RESP2.
+    """
+    kind = type(reply)
+    if kind is int:
+        return _INTS[reply] if 0 <= reply < _READY_INTS else b":%d\r\n" % reply
+    if kind is bytes:
+        return _STRING % (len(reply), reply)
+    if reply is None:
+        return b"$-1\r\n"
+    if reply is OK:
+        return b"+OK\r\n"
+    if kind is list:
+        try:
+            return _short_strings(reply)
+        except (TypeError, IndexError):
+            # An item is no string, or a long one; which and where does not matter here.
+            return _items(b"*%d\r\n", reply, encode2)
+    return _other2(reply)
+
+
+def encode3(reply: Any) -> bytes:
+    """Write one reply in RESP3.
+
+    returns: the bytes to send, none for NO_REPLY.
+    raises: TypeError if the value has no shape of `core/reply.py`, which is a fault in a command.
+    source: Redis serialization protocol specification, RESP3.
+    """
+    kind = type(reply)
+    if kind is int:
+        return _INTS[reply] if 0 <= reply < _READY_INTS else b":%d\r\n" % reply
+    if kind is bytes:
+        return _STRING % (len(reply), reply)
+    if reply is None:
+        return b"_\r\n"
+    if reply is OK:
+        return b"+OK\r\n"
+    if kind is list:
+        try:
+            return _short_strings(reply)
+        except (TypeError, IndexError):
+            # An item is no string, or a long one; which and where does not matter here.
+            return _items(b"*%d\r\n", reply, encode3)
+    return _other3(reply)
+
+
+def _short_strings(reply: list[bytes]) -> bytes:
+    """Write an array of strings.
+
+    raises: TypeError if an item is no string; IndexError if one is longer than the table of headers.
+    cost: half of what formatting each item takes.
+    """
+    lines = [b"*%d" % len(reply)]
+    for item in reply:
+        lines += (STRING_HEADERS[len(item)], item)
+    lines.append(b"")
+    return b"\r\n".join(lines)
+
+
+def _other2(reply: Any) -> bytes:
+    if isinstance(reply, bool):
+        return b":1\r\n" if reply else b":0\r\n"
+    if isinstance(reply, float):
+        text = format_float(reply)
+        return _STRING % (len(text), text)
+    if isinstance(reply, dict):
+        return _items(b"*%d\r\n", [part for pair in reply.items() for part in pair], encode2)
+    if isinstance(reply, (SetReply, Push)):
+        return _items(b"*%d\r\n", reply.items, encode2)
+    if isinstance(reply, Verbatim):
+        return _STRING % (len(reply.text), reply.text)
+    if reply is NULL_ARRAY:
+        return b"*-1\r\n"
+    return _shared(reply, encode2)
+
+
+def _other3(reply: Any) -> bytes:
+    if isinstance(reply, bool):
+        return b"#t\r\n" if reply else b"#f\r\n"
+    if isinstance(reply, float):
+        return b",%b\r\n" % format_float(reply)
+    if isinstance(reply, dict):
+        return b"%%%d\r\n" % len(reply) + b"".join([encode3(part) for pair in reply.items() for part in pair])
+    if isinstance(reply, SetReply):
+        return _items(b"~%d\r\n", reply.items, encode3)
+    if isinstance(reply, Push):
+        return _items(b">%d\r\n", reply.items, encode3)
+    if isinstance(reply, Verbatim):
+        # The length counts the format and its colon too.
+        return b"=%d\r\n%b:%b\r\n" % (len(reply.text) + 4, reply.format, reply.text)
+    if reply is NULL_ARRAY:
+        return b"_\r\n"
+    return _shared(reply, encode3)
+
+
+def _shared(reply: Any, encode: Encoder) -> bytes:
+    """Write what looks the same in both versions and is too rare for the fast path."""
+    if isinstance(reply, Simple):
+        return b"+%b\r\n" % reply.text
+    if isinstance(reply, (CommandError, ProtocolError)):
+        return b"-%b\r\n" % reply.message
+    if isinstance(reply, (list, tuple)):
+        return _items(b"*%d\r\n", reply, encode)
+    if reply is NO_REPLY:
+        return b""
+    if isinstance(reply, int):
+        return b":%d\r\n" % reply
+    if isinstance(reply, (bytes, bytearray, memoryview)):
+        return _STRING % (len(reply), reply)
+    raise TypeError(f"no reply shape: {type(reply).__name__}")
+
+
+def _items(header: bytes, items: Iterable[Any], encode: Encoder) -> bytes:
+    parts = [encode(item) for item in items]
+    return header % len(parts) + b"".join(parts)
