@@ -87,6 +87,50 @@ class StringTooLong(CommandError):
     text = "string exceeds maximum allowed size (proto-max-bulk-len)"
 
 
+class DecrementOverflow(CommandError):
+    text = "decrement would overflow"
+
+
+class BadBitOffset(CommandError):
+    text = "bit offset is not an integer or out of range"
+
+
+class BadBitValue(CommandError):
+    text = "bit is not an integer or out of range"
+
+
+class NotZeroOrOne(CommandError):
+    text = "The bit argument must be 1 or 0."
+
+
+class ManySourcesOfNot(CommandError):
+    text = "BITOP NOT must be called with a single source key."
+
+
+class BadBitfieldType(CommandError):
+    text = "Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
+
+
+class BadOverflowRule(CommandError):
+    text = "Invalid OVERFLOW type specified"
+
+
+class BitfieldReadOnly(CommandError):
+    text = "BITFIELD_RO only supports the GET subcommand"
+
+
+class LcsNeedsStrings(CommandError):
+    text = "The specified keys must contain string values"
+
+
+class LcsLenWithIdx(CommandError):
+    text = "If you want both the length and indexes, please just use IDX."
+
+
+class LcsTooLarge(CommandError):
+    text = "Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
+
+
 class BadTimeout(CommandError):
     text = "timeout is not a float or out of range"
 
