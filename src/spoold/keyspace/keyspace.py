@@ -18,7 +18,7 @@ from spoold.keyspace import layout
 from spoold.keyspace.cache import RecordCache
 from spoold.keyspace.cursor import CursorTable
 from spoold.keyspace.layout import DATABASES
-from spoold.keyspace.packing import after, is_long, pack_name
+from spoold.keyspace.packing import HEAD_BYTES, after, is_long, pack_name
 from spoold.keyspace.record import ABSENT, Collection, Record, decode
 from spoold.keyspace.waiters import WaitQueues
 from spoold.keyspace.watchers import Watch
@@ -194,23 +194,23 @@ class Keyspace:
         else:
             del self.observed[name]
 
-    def tell_all(self) -> None:
-        """The whole database changed (FLUSHDB, SWAPDB): tell whoever watches or waits for any key of it."""
+    def tell_present(self) -> None:
+        """All names go, or came (FLUSHDB, SWAPDB): tell whoever watches or waits for one that exists."""
         for name in list(self.observed):
-            self.tell(name)
+            if self.expires_at(name) is not None:
+                self.tell(name)
 
     # -- all names ----------------------------------------------------------------------------------------------
 
     def scan(self, place: bytes, limit: int, prefix: bytes = b"") -> tuple[list[tuple[bytes, Record]], bytes]:
         """Up to `limit` records in name order, from `place` on (b"" is the beginning).
 
-        prefix: only names that start with it are visited. Keys that are due are left out.
+        prefix: only names that start with it (with its first 465 bytes) are visited. Keys that are due are left out.
         returns: the (name, record) pairs and the place where the next call goes on, b"" at the end.
         cost: O(limit), and the pending mutations are applied first.
         """
         self.write()
-        packed = pack_name(prefix)[: len(prefix)]
-        start = self.prefix + packed
+        start = self.prefix + prefix[:HEAD_BYTES]
         stop = after(start)
         if place:
             start = max(start, self.prefix + place)
@@ -237,7 +237,8 @@ class Keyspace:
 
     def flush(self) -> None:
         """Drop all keys. cost: O(1), all is reclaimed later."""
-        if self.count == 0 and not self.dirty:
+        self.write()  # else the reclaimer finds what MOVE took out, and misses what this turn created
+        if self.count == 0:
             return
         self.dbs.drop(self.database_id, layout.DROPPED_DATABASE)
         self.become(self.dbs.new_id(), 0)
@@ -255,13 +256,13 @@ class Keyspace:
         self.prefix = layout.names_prefix(self.database_id)
 
     def become(self, database_id: int, count: int) -> None:
-        """Show the names of another database id (FLUSHDB, SWAPDB)."""
-        self.dirty.clear()
+        """Show the names of another database id (FLUSHDB, SWAPDB); `write` comes before it."""
+        self.tell_present()
         self.cache.clear()
         self.database_id = database_id
         self.count = count
         self.prefix = layout.names_prefix(database_id)
-        self.tell_all()
+        self.tell_present()
 
     def write(self) -> None:
         """Put the records that the turn changed, and the count, into the batch."""

@@ -15,7 +15,7 @@ from typing import Final
 # 511 (LMDB) - 1 (kind) - 8 (database or object id) - 9 (an expiry or a score with its marker) - slack
 PLAIN_BYTES: Final = 480
 _DIGEST_BYTES: Final = 16
-_HEAD_BYTES: Final = PLAIN_BYTES + 1 - _DIGEST_BYTES
+HEAD_BYTES: Final = PLAIN_BYTES + 1 - _DIGEST_BYTES
 
 BIAS: Final = 1 << 63
 
@@ -37,7 +37,7 @@ def pack_name(name: bytes) -> bytes:
     """
     if len(name) <= PLAIN_BYTES:
         return name
-    return name[:_HEAD_BYTES] + blake2b(name, digest_size=_DIGEST_BYTES).digest()
+    return name[:HEAD_BYTES] + blake2b(name, digest_size=_DIGEST_BYTES).digest()
 
 
 def pack_u64(number: int) -> bytes:
