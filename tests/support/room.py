@@ -40,6 +40,10 @@ class _NoWire:
     def abort(self) -> None:
         """Nothing to close."""
 
+    def overflows(self) -> bool:
+        """Nothing gathers."""
+        return False
+
     def hold_reading(self, hold: bool) -> None:
         """Nothing is read."""
 

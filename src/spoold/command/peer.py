@@ -10,14 +10,13 @@ class Peer:
     """One connection, as CLIENT LIST shows it.
 
     id: rises from 1. address, local_address: `host:port`, or the path of a unix socket.
-    connected_s, active_s: monotonic seconds of the connect and of the last request.
+    connected_s: monotonic seconds.
     """
 
     id: int
     address: str
     local_address: str
     connected_s: float
-    active_s: float = 0.0
     name: bytes = b""
     lib_name: bytes = b""
     lib_version: bytes = b""

@@ -21,7 +21,7 @@ from spoold.core.errors import CommandError, WrongType
 from spoold.core.reply import NO_REPLY, OK
 from spoold.dispatch.admission import Admission
 from spoold.dispatch.session import Session
-from spoold.dispatch.turn import Turn
+from spoold.dispatch.turn import TURN_COMMANDS, Turn
 from spoold.keyspace.keyspace import Databases
 from spoold.keyspace.waiters import Waiter
 
@@ -66,6 +66,7 @@ class Dispatcher:
         self.on_slow: SlowObserver = _ignore_slow
         self.sessions: dict[Session, None] = {}
         self.parked = 0
+        turn.run = self.run
         turn.resume = self._resume
 
     # -- sessions -----------------------------------------------------------------------------------------------
@@ -102,28 +103,21 @@ class Dispatcher:
 
     # -- requests -----------------------------------------------------------------------------------------------
 
-    def receive(self, session: Session, requests: list[list[bytes]]) -> None:
-        """Run requests as they came in, or queue them behind what waits already."""
-        if session.waiter is not None or session.choked or session.queue:
-            session.queue += requests
-            return
-        self.turn.guard(self.run, session, requests)
-
     def run(self, session: Session, requests: list[list[bytes]]) -> None:
         """Run the requests of one client in order; replies gather in `session.out`.
 
         cost: about a microsecond and the handler's own work, a request.
         """
         turn = self.turn
-        if turn.commands >= 8192:
+        if turn.commands >= TURN_COMMANDS:
             turn.end()
         if not turn.open:
             turn.begin()
         turn.sessions.append(session)
         turn.commands += len(requests)
+        session.active_s = turn.now_s
         session.rest = rest = iter(requests)
-        out = session.out
-        append = out.append
+        append = session.out.append
         ctx = session.ctx
         by_name = self.table.by_name
         dbs = self.dbs
@@ -131,9 +125,15 @@ class Dispatcher:
         started = perf_counter()
         for request in rest:
             entry = by_name.get(request[0])
-            if session.plain and entry is not None and entry.low <= len(request) <= entry.high:
+            words = len(request)
+            if session.plain and entry is not None and entry.low <= words <= entry.high:
                 try:
-                    reply = entry.handler(ctx, *request[1:])
+                    if words == 3:
+                        reply = entry.handler(ctx, request[1], request[2])
+                    elif words == 2:
+                        reply = entry.handler(ctx, request[1])
+                    else:
+                        reply = entry.handler(ctx, *request[1:])
                 except CommandError as error:
                     entry.failed += 1
                     reply = error
@@ -142,13 +142,13 @@ class Dispatcher:
             kind = reply.__class__
             if kind is int:
                 append(_INTEGERS[reply] if 0 <= reply < 1024 else b":%d\r\n" % reply)
-            elif reply is OK:
-                append(_OK_LINE)
             elif kind is bytes:
                 length = len(reply)
                 append(b"$%d\r\n%b\r\n" % (length, reply))
                 if length > _COUNTED_BYTES:
                     session.out_bytes += length
+            elif reply is OK:
+                append(_OK_LINE)
             elif kind is Wait:
                 self._park(session, request, reply)
                 return
@@ -158,12 +158,13 @@ class Dispatcher:
                 if len(data) > _COUNTED_BYTES:
                     session.out_bytes += len(data)
             now = perf_counter()
+            spent = now - started
+            started = now
             if entry is not None:
                 entry.calls += 1
-                entry.usec += now - started
-            if now - started > slow_s:
-                self.on_slow(session, request, now - started)
-            started = now
+                entry.usec += spent
+            if spent > slow_s:
+                self.on_slow(session, request, spent)
             if dbs.ready:
                 self._serve()
             if session.out_bytes > OUT_BYTES or session.closing:
@@ -232,7 +233,7 @@ class Dispatcher:
             return
         requests, session.queue = session.queue, []
         if requests:
-            self.turn.guard(self.run, session, requests)
+            self.turn.receive(session, requests)
         if session.farewell is not None and not session.held:
             self._say_farewell(session)
 

@@ -30,6 +30,10 @@ class Wire(Protocol):
         """Close at once."""
         ...
 
+    def overflows(self) -> bool:
+        """Whether the client let so much gather that it was disconnected."""
+        ...
+
     def hold_reading(self, hold: bool) -> None:
         """Stop, or go on, taking bytes from the client."""
         ...
@@ -53,10 +57,12 @@ class Session:
     queue: requests that wait (the client is parked, paused, or its replies are not taken).
     rest: the iterator over the requests that `Dispatcher.run` is working on.
     plain: nothing special holds for this client: the hot path may run its commands.
+    send: writes to the client's socket. active_s: monotonic time of the last request.
     encode: the codec's encoder for the protocol version that the client chose.
     """
 
     __slots__ = (
+        "active_s",
         "authenticated",
         "choked",
         "closed",
@@ -74,6 +80,7 @@ class Session:
         "queue",
         "queue_bytes",
         "rest",
+        "send",
         "skip_reply",
         "special",
         "transaction",
@@ -88,6 +95,8 @@ class Session:
         """authenticated: False where a password is asked for and was not given yet."""
         self.dispatcher = dispatcher
         self.wire = wire
+        self.send = wire.write
+        self.active_s = peer.connected_s
         self.peer = peer
         self.encode = encode
         self.on_version: Callable[[int], None] = _ignore_version
@@ -126,14 +135,9 @@ class Session:
             and not self.dispatcher.alert
         )
 
-    def release(self) -> None:
-        """The turn is committed: send its replies."""
-        if self.out:
-            data = b"".join(self.out) if len(self.out) > 1 else self.out[0]
-            self.out.clear()
-            self.out_bytes = 0
-            if not self.closed:
-                self.wire.write(data)
+    def sent(self) -> None:
+        """This turn's replies were sent: close if that was asked for."""
+        self.out_bytes = 0
         if self.closing and not self.closed:
             self.wire.close()
 
@@ -147,6 +151,8 @@ class Session:
 
     def push(self, data: bytes) -> None:
         """Add bytes that answer no request (MONITOR, pub/sub); they leave with the turn."""
+        if self.choked and self.wire.overflows():
+            return
         self.out.append(data)
         self.dispatcher.turn.join(self)
 

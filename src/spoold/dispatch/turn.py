@@ -32,6 +32,7 @@ class Turn:
 
     schedule: runs a callable after the sockets that are ready now (the loop's call_soon).
     on_lost: told when the state can't be trusted any more: the server must stop.
+    run, resume: the dispatcher's. now_s: monotonic time at which the turn began.
     sessions: who has replies to be sent. commands: how many ran in this turn. woken: who may go on after it.
     """
 
@@ -52,16 +53,20 @@ class Turn:
         self.open = False
         self.sessions: list[Session] = []
         self.woken: list[Session] = []
+        self.run: Callable[[Session, list[list[bytes]]], None] = _no_dispatcher
         self.resume: Callable[[list[Session]], None] = _no_one
         self.commands = 0
         self.turns = 0
         self.aborted = 0
+        self.bytes_out = 0
+        self.now_s = 0.0
         self.on_end: list[Callable[[], None]] = []
 
     def begin(self) -> None:
         """Open a turn: the time stands still until it ends."""
         self.open = True
         self.dbs.now_ms = self.clock.unix_ms()
+        self.now_s = self.clock.monotonic_s()
         self.schedule(self.end)
 
     def join(self, session: Session) -> None:
@@ -82,6 +87,17 @@ class Turn:
         except Exception:  # noqa: BLE001 - see the module's docstring
             self._abort_after_exception(None)
         self._release()
+
+    def receive(self, session: Session, requests: list[list[bytes]]) -> None:
+        """Run a client's requests as they came in, or queue them behind what waits already."""
+        if session.waiter is not None or session.choked or session.queue:
+            session.queue += requests
+            return
+        try:
+            self.run(session, requests)
+        except Exception:  # noqa: BLE001
+            self._abort_after_exception(session)
+            self._release()
 
     def guard(self, work: Callable[..., object], *arguments: Any) -> None:
         """Run `work` inside the turn; an exception rolls the turn back and ends it."""
@@ -124,12 +140,23 @@ class Turn:
         self.commands = 0
         sessions, self.sessions = self.sessions, []
         for session in sessions:
-            session.release()
+            out = session.out
+            if out:
+                data = out[0] if len(out) == 1 else b"".join(out)
+                out.clear()
+                self.bytes_out += len(data)
+                session.send(data)
+            if session.closing or session.out_bytes:
+                session.sent()
         if self.woken:
             woken, self.woken = self.woken, []
             self.schedule(lambda: self.resume(woken))
         for hook in self.on_end:
             hook()
+
+
+def _no_dispatcher(session: Session, requests: list[list[bytes]]) -> None:
+    """No dispatcher yet."""
 
 
 def _no_one(sessions: list[Session]) -> None:

@@ -107,10 +107,15 @@ class Batch:
                 del pairs[cut:]
             return pairs
 
-    def scan_keys(self, start: bytes, stop: bytes, limit: int) -> list[bytes]:
-        """Up to `limit` keys with start <= key < stop, ascending; values are not read."""
+    def scan_keys(self, start: bytes, stop: bytes, limit: int, *, reverse: bool = False) -> list[bytes]:
+        """Up to `limit` keys with start <= key < stop, ascending or (reverse) descending; values are not read."""
         self._settle()
         with self._current().cursor() as cursor:
+            if reverse:
+                if not (cursor.prev() if cursor.set_range(stop) else cursor.last()):
+                    return []
+                keys = cast("list[bytes]", list(islice(cursor.iterprev(keys=True, values=False), limit)))
+                return [key for key in keys if key >= start]
             if not cursor.set_range(start):
                 return []
             keys = cast("list[bytes]", list(islice(cursor.iternext(keys=True, values=False), limit)))
@@ -127,6 +132,17 @@ class Batch:
     def delete(self, key: bytes) -> None:
         """Note that `key` is gone; no error if it was not there."""
         self.fresh[key] = None
+
+    def take(self, key: bytes) -> bytes | None:
+        """Read and delete in one call, for pops. returns: the value, None if there was none."""
+        fresh = self.fresh
+        value = fresh.get(key, MISSING)
+        if value is MISSING:
+            value = self._buffer.get(key, MISSING)
+            if value is MISSING:
+                value = self._txn_get(key)
+        fresh[key] = None
+        return cast("bytes | None", value)
 
     def delete_range(self, start: bytes, stop: bytes, limit: int) -> int:
         """Delete up to `limit` keys with start <= key < stop, as one mutation.

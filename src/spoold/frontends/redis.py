@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from spoold.command.peer import Peer
 from spoold.dispatch.dispatcher import Dispatcher
 from spoold.dispatch.session import Session, Wire
@@ -10,36 +12,38 @@ from spoold.protocol.resp import RespCodec
 
 
 class RedisFrontend:
-    """One client of the Redis listener: bytes in, replies through its session's wire."""
+    """One client of the Redis listener: bytes in, replies through its session's wire.
 
-    __slots__ = ("_codec", "_dispatcher", "session")
+    codec, session: its own. receive: takes the session and the requests that the codec gave.
+    """
+
+    __slots__ = ("_dispatcher", "codec", "receive", "session")
 
     name = "redis"
 
     def __init__(self, dispatcher: Dispatcher, wire: Wire, peer: Peer, limits: Limits, *, authenticated: bool) -> None:
         """authenticated: no password is asked for."""
         self._dispatcher = dispatcher
-        self._codec = RespCodec(limits)
-        self._codec.trusted = authenticated
-        self.session = Session(dispatcher, wire, peer, self._codec.encode, authenticated=authenticated)
+        self.codec = RespCodec(limits)
+        self.codec.trusted = authenticated
+        self.session = Session(dispatcher, wire, peer, self.codec.encode, authenticated=authenticated)
         self.session.on_version = self._set_version
+        self.receive: Callable[[Session, list[list[bytes]]], None] = dispatcher.turn.receive if authenticated else self._receive_from_stranger
         dispatcher.sessions[self.session] = None
-
-    def feed(self, data: bytes) -> None:
-        """Take bytes as they came from the socket."""
-        codec = self._codec
-        requests = codec.feed(data)
-        if requests:
-            self._dispatcher.receive(self.session, requests)
-            codec.trusted = self.session.authenticated
-        if codec.broken is not None:
-            self._dispatcher.break_off(self.session, codec.broken.message)
 
     def close(self) -> None:
         """The client is gone."""
         self._dispatcher.leave(self.session)
 
+    def _receive_from_stranger(self, session: Session, requests: list[list[bytes]]) -> None:
+        """Until the client has logged in, its codec allows it little; what waited for that is read afterwards."""
+        codec = self.codec
+        while requests:
+            self._dispatcher.turn.receive(session, requests)
+            codec.trusted = session.authenticated
+            requests = codec.feed(b"") if codec.undecided else []
+
     def _set_version(self, version: int) -> None:
-        self._codec.set_version(version)
-        self.session.encode = self._codec.encode
+        self.codec.set_version(version)
+        self.session.encode = self.codec.encode
         self.session.peer.protocol = version

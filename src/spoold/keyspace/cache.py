@@ -17,7 +17,7 @@ GENERATION_BYTES: Final = 4 * 1024 * 1024
 
 
 class RecordCache:
-    """young: what the hot path looks into first; misses go through `old_or_none`."""
+    """young: what the hot path looks into first, always the same dict; misses go through `old_or_none`."""
 
     __slots__ = ("_bytes", "_old", "young")
 
@@ -38,8 +38,9 @@ class RecordCache:
         """Put a record into the young generation."""
         self._bytes += len(name) + record.size()
         if len(self.young) >= GENERATION_RECORDS or self._bytes > GENERATION_BYTES:
-            self._old = self.young
-            self.young = {}
+            # `young` stays the same dict: the hot paths hold on to it.
+            self._old = self.young.copy()
+            self.young.clear()
             self._bytes = 0
         self.young[name] = record
 
@@ -50,6 +51,6 @@ class RecordCache:
 
     def clear(self) -> None:
         """Drop all."""
-        self.young = {}
+        self.young.clear()
         self._old = {}
         self._bytes = 0

@@ -33,11 +33,14 @@ class Keyspace:
 
     index: 0 to 15. count: keys in it (DBSIZE). waiting: the parked callers of its keys.
     observed: names that someone watches or waits for; `changed` looks only into this.
+    batch, young: the engine's batch, the cache's young generation, for hot paths: a record in `young` that has no
+        expiry is as good as found.
     """
 
     __slots__ = (
         "_saved_count",
         "_saved_id",
+        "batch",
         "cache",
         "count",
         "database_id",
@@ -48,13 +51,16 @@ class Keyspace:
         "prefix",
         "waiting",
         "watches",
+        "young",
     )
 
     def __init__(self, dbs: Databases, index: int) -> None:
         """Read the database's id and count, or make them."""
         self.dbs = dbs
         self.index = index
+        self.batch = dbs.batch
         self.cache = RecordCache()
+        self.young = self.cache.young
         self.dirty: dict[bytes, Record] = {}
         self.waiting = WaitQueues()
         self.watches: dict[bytes, dict[Watch, None]] = {}
@@ -65,7 +71,7 @@ class Keyspace:
 
     def find(self, name: bytes) -> Record | None:
         """The record of `name`, or None if there is none or it is due. cost: one dict look-up if cached."""
-        record = self.cache.young.get(name)
+        record = self.young.get(name)
         if record is None:
             record = self._load(name)
         if record is ABSENT:

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, cast
 from spoold.command.peer import Peer
 from spoold.core.clock import Clock
 from spoold.dispatch.session import Session, Wire
+from spoold.protocol.codec import Codec
 
 log = logging.getLogger("spoold.server")
 
@@ -28,8 +29,14 @@ class Frontend(Protocol):
 
     session: Session
 
-    def feed(self, data: bytes) -> None:
-        """Take bytes as they came from the socket."""
+    @property
+    def codec(self) -> Codec:
+        """Its codec: `feed` gives requests."""
+        ...
+
+    @property
+    def receive(self) -> Callable[[Session, list[Any]], None]:
+        """What takes the requests that the codec gave."""
         ...
 
     def close(self) -> None:
@@ -40,7 +47,7 @@ class Frontend(Protocol):
 class Connections:
     """All connections of all listeners, and the limits they share.
 
-    opened, rejected: totals since the start. bytes_in, bytes_out: the same.
+    opened, rejected, choked_out: totals since the start.
     """
 
     def __init__(self, clock: Clock, max_clients: int, output_limit_bytes: int) -> None:
@@ -51,10 +58,14 @@ class Connections:
         self.open: dict[int, Connection] = {}
         self.opened = 0
         self.rejected = 0
-        self.bytes_in = 0
-        self.bytes_out = 0
+        self.closed_bytes_in = 0
         self.choked_out = 0
         self._next_id = 1
+
+    @property
+    def bytes_in(self) -> int:
+        """Bytes received since the start. cost: O(clients)."""
+        return self.closed_bytes_in + sum(connection.bytes_in for connection in self.open.values())
 
     def new_id(self) -> int:
         """The next client's id."""
@@ -65,7 +76,21 @@ class Connections:
 class Connection(asyncio.Protocol):
     """A client of one listener."""
 
-    __slots__ = ("_all", "_frontend", "_held", "_make", "_paused", "_refusal", "_transport", "feed", "peer")
+    __slots__ = (
+        "_all",
+        "_codec",
+        "_feed",
+        "_frontend",
+        "_held",
+        "_make",
+        "_paused",
+        "_receive",
+        "_refusal",
+        "_session",
+        "_transport",
+        "bytes_in",
+        "peer",
+    )
 
     def __init__(self, connections: Connections, make: Callable[[Wire, Peer], Frontend], refusal: bytes) -> None:
         """make: builds the frontend. refusal: what is sent when there are too many clients."""
@@ -76,6 +101,7 @@ class Connection(asyncio.Protocol):
         self._frontend: Frontend | None = None
         self._paused = False
         self._held = False
+        self.bytes_in = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there: admit it, or say that there are too many."""
@@ -93,25 +119,30 @@ class Connection(asyncio.Protocol):
             address=_address(transport_.get_extra_info("peername"), transport_.get_extra_info("sockname")),
             local_address=_address(transport_.get_extra_info("sockname"), ""),
             connected_s=now_s,
-            active_s=now_s,
         )
         everyone.opened += 1
         everyone.open[self.peer.id] = self
         transport_.set_write_buffer_limits(OUTPUT_HIGH_BYTES)
-        self._frontend = self._make(self, self.peer)
-        self.feed = self._frontend.feed
+        self._frontend = frontend = self._make(self, self.peer)
+        self._codec = frontend.codec
+        self._feed = frontend.codec.feed
+        self._receive = frontend.receive
+        self._session = frontend.session
+        self._session.send = transport_.write
 
     def data_received(self, data: bytes) -> None:
-        """Hand the bytes on."""
-        frontend = self._frontend
-        if frontend is None:
+        """Hand the requests on that `data` completes."""
+        if self._frontend is None:
             return
-        everyone = self._all
-        everyone.bytes_in += len(data)
-        self.peer.active_s = everyone.clock.monotonic_s()
-        self.feed(data)
-        if len(frontend.session.queue) > QUEUED_REQUESTS:
-            self.hold_reading(True)
+        self.bytes_in += len(data)
+        requests = self._feed(data)
+        session = self._session
+        if requests:
+            self._receive(session, requests)
+            if session.queue and len(session.queue) > QUEUED_REQUESTS:
+                self.hold_reading(True)
+        if self._codec.broken is not None:
+            session.dispatcher.break_off(session, self._codec.broken.message)
 
     @property
     def session(self) -> Session | None:
@@ -126,6 +157,7 @@ class Connection(asyncio.Protocol):
         """The client is gone, of its own will or not."""
         if self._frontend is not None:
             self._all.open.pop(self.peer.id, None)
+            self._all.closed_bytes_in += self.bytes_in
             self._frontend.close()
             self._frontend = None
 
@@ -150,15 +182,21 @@ class Connection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send; never blocks."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def overflows(self) -> bool:
+        """Whether more waits for the client than it may let gather; it is disconnected then.
+
+        For what can't be held back: pushes that no request asked for.
+        """
         transport = self._transport
-        if transport is None or transport.is_closing():
-            return
-        self._all.bytes_out += len(data)
-        transport.write(data)
-        if self._paused and transport.get_write_buffer_size() > self._all.output_limit_bytes:
-            self._all.choked_out += 1
-            log.warning("client %d (%s) does not take its replies: disconnected", self.peer.id, self.peer.address)
-            transport.abort()
+        if transport is None or transport.get_write_buffer_size() <= self._all.output_limit_bytes:
+            return False
+        self._all.choked_out += 1
+        log.warning("client %d (%s) does not take its replies: disconnected", self.peer.id, self.peer.address)
+        transport.abort()
+        return True
 
     def close(self) -> None:
         """Close after what was written is sent."""

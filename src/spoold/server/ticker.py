@@ -131,6 +131,7 @@ class Ticker:
         self._next_idle_s = now_s + IDLE_CHECK_S
         for connection in list(self._connections.open.values()):
             session = connection.session
-            busy = session is None or session.waiter is not None or session.special
-            if not busy and now_s - connection.peer.active_s > self.idle_s:
+            if session is None or session.waiter is not None or session.special:
+                continue
+            if now_s - session.active_s > self.idle_s:
                 connection.close()

@@ -11,16 +11,30 @@ from spoold.datatypes.lists import store
 from spoold.datatypes.lists.store import HEAD, TAIL
 
 
-@command("LPUSH", flags=WRITE | DENYOOM | FAST, keys=Keys(1), since="1.0.0", syntax="LPUSH key element [element ...]")
-def lpush(ctx: Context, key: bytes, element: bytes, *elements: bytes) -> int:
+@command(
+    "LPUSH",
+    flags=WRITE | DENYOOM | FAST,
+    keys=Keys(1),
+    since="1.0.0",
+    syntax="LPUSH key element [element ...]",
+    arity=-3,
+)
+def lpush(ctx: Context, key: bytes, *elements: bytes) -> int:
     """Prepends one or more elements to a list. Creates the key if it doesn't exist."""
-    return store.push(ctx.ks, key, HEAD, (element, *elements))
+    return store.push(ctx.ks, key, HEAD, elements)
 
 
-@command("RPUSH", flags=WRITE | DENYOOM | FAST, keys=Keys(1), since="1.0.0", syntax="RPUSH key element [element ...]")
-def rpush(ctx: Context, key: bytes, element: bytes, *elements: bytes) -> int:
+@command(
+    "RPUSH",
+    flags=WRITE | DENYOOM | FAST,
+    keys=Keys(1),
+    since="1.0.0",
+    syntax="RPUSH key element [element ...]",
+    arity=-3,
+)
+def rpush(ctx: Context, key: bytes, *elements: bytes) -> int:
     """Appends one or more elements to a list. Creates the key if it doesn't exist."""
-    return store.push(ctx.ks, key, TAIL, (element, *elements))
+    return store.push(ctx.ks, key, TAIL, elements)
 
 
 @command("LPOP", flags=WRITE | FAST, keys=Keys(1), since="1.0.0", syntax="LPOP key [count]")

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from spoold.core.errors import WrongType
-from spoold.engine.batch import MISSING
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.record import ListRecord
 
@@ -38,10 +37,10 @@ def push(ks: Keyspace, name: bytes, side: int, values: Sequence[bytes]) -> int:
     returns: the new length.
     cost: O(len(values)); nothing is read but the record.
     """
-    record = find(ks, name)
-    if record is None:
-        record = ks.new_collection(name, ListRecord)
-    fresh = ks.dbs.batch.fresh
+    record = ks.young.get(name)
+    if record.__class__ is not ListRecord or record.expire_ms:
+        record = find(ks, name) or ks.new_collection(name, ListRecord)
+    fresh = ks.batch.fresh
     prefix = record.prefix
     if side:
         position = record.tail
@@ -55,31 +54,35 @@ def push(ks: Keyspace, name: bytes, side: int, values: Sequence[bytes]) -> int:
             position -= 1
             fresh[prefix + position.to_bytes(8, "big")] = value
         record.head = position
-    ks.changed(name, record)
+    ks.dirty[name] = record
+    if name in ks.observed:
+        ks.tell(name)
     return record.tail - record.head
 
 
 def pop(ks: Keyspace, name: bytes, side: int) -> bytes | None:
     """Take one element from one side; None if there is none. cost: O(1)."""
-    record = find(ks, name)
-    if record is None:
-        return None
-    batch = ks.dbs.batch
+    record = ks.young.get(name)
+    if record.__class__ is not ListRecord or record.expire_ms:
+        record = find(ks, name)
+        if record is None:
+            return None
+    batch = ks.batch
+    head, tail = record.head, record.tail
     if side:
-        record.tail = position = record.tail - 1
+        record.tail = tail = position = tail - 1
     else:
-        position = record.head
-        record.head = position + 1
+        position = head
+        record.head = head = head + 1
     key = record.prefix + position.to_bytes(8, "big")
-    value = batch.fresh.get(key, MISSING)
-    if value is MISSING:
-        value = batch.get(key)
-    batch.fresh[key] = None
-    if record.head == record.tail:
+    value = batch.take(key)
+    if head == tail:
         ks.emptied(name, record)
     else:
-        ks.changed(name, record)
-    return value  # type: ignore[return-value]
+        ks.dirty[name] = record
+        if name in ks.observed:
+            ks.tell(name)
+    return value
 
 
 def length(ks: Keyspace, name: bytes) -> int:

@@ -1,13 +1,27 @@
 """Strings: the value stands in the record itself.
 
-All functions take the database and the key's name first and raise WrongType where the key holds something else.
+All functions take the database and the key's name first and raise WrongType where the key holds something else; a
+missing key is an empty string to those that read or change a part of it.
+
+Invariants: a value is never longer than `LIMIT_BYTES`; whoever changes a value gives the record a new stamp, which is
+memcached's cas id. To add a way of changing a value, compute the new bytes and hand them to `edit`.
 """
 
 from __future__ import annotations
 
-from spoold.core.errors import WrongType
+from collections.abc import Iterable
+from typing import Final
+
+from spoold.core.errors import StringTooLong, WrongType
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.record import StringRecord
+
+# What Redis allows in one string by default (proto-max-bulk-len), however it came to be that long.
+LIMIT_BYTES: Final = 512 * 1024 * 1024
+
+# The cache counts a record when it comes in. A value from this length on is counted again when it is replaced in
+# place; smaller ones can't add up to more than 8 MiB unseen (8,192 records in a generation).
+_COUNTED_BYTES: Final = 1024
 
 
 def find(ks: Keyspace, name: bytes) -> StringRecord | None:
@@ -22,6 +36,9 @@ def find(ks: Keyspace, name: bytes) -> StringRecord | None:
 
 def get(ks: Keyspace, name: bytes) -> bytes | None:
     """The value, or None. cost: O(1)."""
+    record = ks.young.get(name)
+    if record.__class__ is StringRecord and not record.expire_ms:
+        return record.value
     record = ks.find(name)
     if record is None:
         return None
@@ -30,19 +47,51 @@ def get(ks: Keyspace, name: bytes) -> bytes | None:
     return record.value
 
 
+def get_many(ks: Keyspace, names: Iterable[bytes]) -> list[bytes | None]:
+    """The values in the order of `names`; None for a missing key and for one of another type."""
+    values: list[bytes | None] = []
+    for name in names:
+        record = ks.find(name)
+        values.append(record.value if isinstance(record, StringRecord) else None)
+    return values
+
+
+def get_range(ks: Keyspace, name: bytes, first: int, last: int) -> bytes:
+    """The bytes from `first` to `last`, both included, negative counted from the end; b"" where there are none."""
+    value = get(ks, name)
+    if value is None or (first < 0 and last < 0 and first > last):
+        return b""
+    first, last = clip(first, last, len(value))
+    return value[first : last + 1]
+
+
 def put(ks: Keyspace, name: bytes, value: bytes, expire_ms: int = 0, flags: int = 0) -> None:
-    """Set the value, whatever the key held before. expire_ms: Unix ms, 0 = never. flags: memcached's. cost: O(1)."""
-    record = ks.find(name)
+    """Set the value, whatever the key held before.
+
+    expire_ms: Unix ms, 0 = never; with one that is not ahead the key is gone at once. flags: memcached's.
+    cost: O(1).
+    """
+    record = ks.young.get(name)
+    if record.__class__ is not StringRecord or record.expire_ms:
+        record = ks.find(name)
     if record.__class__ is StringRecord:
+        dbs = ks.dbs
+        dbs.stamp = record.stamp = dbs.stamp + 1
         record.value = value
-        record.stamp = ks.dbs.new_stamp()
         record.flags = flags
         record.expire_ms = expire_ms
+        if len(value) >= _COUNTED_BYTES:
+            ks.cache.add(name, record)
         ks.changed(name, record)
-        return
-    made = StringRecord(value, ks.dbs.new_stamp(), flags)
-    made.expire_ms = expire_ms
-    ks.replace(name, made)
+    else:
+        made = StringRecord(value, ks.dbs.new_stamp(), flags)
+        made.expire_ms = expire_ms
+        if record is None:
+            ks.add(name, made)
+        else:
+            ks.replace(name, made)
+    if expire_ms and expire_ms <= ks.dbs.now_ms:
+        ks.find(name)  # drops it
 
 
 def edit(ks: Keyspace, name: bytes, record: StringRecord | None, value: bytes) -> None:
@@ -52,4 +101,70 @@ def edit(ks: Keyspace, name: bytes, record: StringRecord | None, value: bytes) -
     else:
         record.value = value
         record.stamp = ks.dbs.new_stamp()
+        if len(value) >= _COUNTED_BYTES:
+            ks.cache.add(name, record)
         ks.changed(name, record)
+
+
+def append(ks: Keyspace, name: bytes, data: bytes) -> int:
+    """Add `data` at the end, creating the key if needed.
+
+    returns: the new length.
+    raises: StringTooLong.
+    cost: O(length): a value is written as a whole.
+    """
+    record = find(ks, name)
+    value = data if record is None else record.value + data
+    check_length(len(value))
+    edit(ks, name, record, value)
+    return len(value)
+
+
+def overwrite(ks: Keyspace, name: bytes, offset: int, data: bytes) -> int:
+    """Put `data` over the bytes from `offset` on, filling a gap before it with zeros; nothing happens if it is empty.
+
+    returns: the new length.
+    raises: StringTooLong.
+    cost: O(length).
+    """
+    record = find(ks, name)
+    value = b"" if record is None else record.value
+    if not data:
+        return len(value)
+    check_length(offset + len(data))
+    value = splice(value, offset, data)
+    edit(ks, name, record, value)
+    return len(value)
+
+
+def set_expiry(ks: Keyspace, name: bytes, record: StringRecord, expire_ms: int) -> None:
+    """Let an existing string fall due at `expire_ms` (Unix ms, 0 = never); if that is past, the key is gone at once."""
+    record.expire_ms = expire_ms
+    ks.changed(name, record)
+    if expire_ms and expire_ms <= ks.dbs.now_ms:
+        ks.find(name)  # drops it
+
+
+def splice(value: bytes, offset: int, data: bytes) -> bytes:
+    """`value` with `data` over the bytes from `offset` on, zeros between its end and an offset behind it."""
+    old = memoryview(value)
+    return b"".join((old[:offset], bytes(max(offset - len(value), 0)), data, old[offset + len(data) :]))
+
+
+def clip(first: int, last: int, length: int) -> tuple[int, int]:
+    """A range of positions as clients give it, both ends included, brought into 0 to length - 1.
+
+    returns: (first, last), with first > last if nothing lies between them.
+    source: Redis counts a negative position from the end, and one before the beginning as 0, the last one too.
+    """
+    if first < 0:
+        first = max(first + length, 0)
+    if last < 0:
+        last = max(last + length, 0)
+    return first, min(last, length - 1)
+
+
+def check_length(length: int) -> None:
+    """raises: StringTooLong: `length` bytes are more than a string may have."""
+    if length > LIMIT_BYTES:
+        raise StringTooLong
