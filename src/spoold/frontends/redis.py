@@ -28,7 +28,9 @@ class RedisFrontend:
         self.codec.trusted = authenticated
         self.session = Session(dispatcher, wire, peer, self.codec.encode, authenticated=authenticated)
         self.session.on_version = self._set_version
-        self.receive: Callable[[Session, list[list[bytes]]], None] = dispatcher.turn.receive if authenticated else self._receive_from_stranger
+        self.receive: Callable[[Session, list[list[bytes]]], None] = (
+            dispatcher.turn.receive if authenticated else self._receive_from_stranger
+        )
         dispatcher.sessions[self.session] = None
 
     def close(self) -> None:
