@@ -14,7 +14,6 @@ from unittest.mock import patch
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from support.room import Room
 
 from spoold.datatypes.lists import store as lists
 from spoold.datatypes.lists.store import HEAD, TAIL
@@ -24,6 +23,7 @@ from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.packing import pack_name, pack_u64
 from spoold.keyspace.reclaim import reclaim
 from spoold.keyspace.record import Collection, ListRecord, StringRecord
+from support.room import Room
 
 DATABASES = (0, 1, 2)
 # Names that share prefixes, are stored by digest, or stand at the edges of the order.

@@ -59,6 +59,10 @@ class OutOfRange(CommandError):
     text = "value is out of range"
 
 
+class OutOfInt32(CommandError):
+    text = "value is out of range, value must between -2147483648 and 2147483647"
+
+
 class IndexOutOfRange(CommandError):
     text = "index out of range"
 
@@ -77,6 +81,46 @@ class SameObject(CommandError):
 
 class BadDbIndex(CommandError):
     text = "DB index is out of range"
+
+
+class BadCursor(CommandError):
+    text = "invalid cursor"
+
+
+class BusyKey(CommandError):
+    code = "BUSYKEY"
+    text = "Target key name already exists."
+
+
+class BadPayload(CommandError):
+    text = "DUMP payload version or checksum are wrong"
+
+
+class BadFormat(CommandError):
+    text = "Bad data format"
+
+
+class NegativeTtl(CommandError):
+    text = "Invalid TTL value, must be >= 0"
+
+
+class ConflictingConditions(CommandError):
+    text = "NX and XX, GT or LT options at the same time are not compatible"
+
+
+class GreaterAndLess(CommandError):
+    text = "GT and LT options at the same time are not compatible"
+
+
+class NoFrequency(CommandError):
+    text = (
+        "An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between"
+        " policies at runtime LRU and LFU data will take some time to adjust."
+    )
+
+
+class NotADouble(CommandError):
+    text = "One or more scores can't be converted into double"
 
 
 class Overflow(CommandError):

@@ -19,7 +19,15 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
-from spoold.core.errors import BadTimeout, CommandError, NegativeTimeout, NotAFloat, NotAnInteger, NotPositive
+from spoold.core.errors import (
+    BadTimeout,
+    CommandError,
+    NegativeTimeout,
+    NotAFloat,
+    NotAnInteger,
+    NotPositive,
+    OutOfInt32,
+)
 
 INT64_MIN: Final = -(1 << 63)
 INT64_MAX: Final = (1 << 63) - 1
@@ -91,6 +99,18 @@ def parse_uint(text: bytes) -> int:
     number = parse_int(text)
     if number < 0:
         raise NotPositive
+    return number
+
+
+def parse_int32(text: bytes) -> int:
+    """Read a number that Redis keeps in a C int, such as a database's.
+
+    raises: NotAnInteger; OutOfInt32.
+    source: redis: src/object.c, getIntFromObjectOrReply.
+    """
+    number = parse_int(text)
+    if not -(1 << 31) <= number < 1 << 31:
+        raise OutOfInt32
     return number
 
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Final
 
+from spoold.datatypes.keys import commands as keys
+from spoold.datatypes.keys import databases, expire, iterate, transfer
 from spoold.datatypes.lists import commands as lists
 from spoold.datatypes.strings import commands as strings
 
 ROOMS: Final[tuple[ModuleType, ...]] = (
     strings,
     lists,
+    keys,
+    databases,
+    expire,
+    iterate,
+    transfer,
 )

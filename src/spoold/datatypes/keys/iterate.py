@@ -1,0 +1,78 @@
+"""KEYS, SCAN, RANDOMKEY: which names there are. Names stand in the order of their bytes."""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+
+from spoold.command.args import Args
+from spoold.command.context import Context
+from spoold.command.spec import DANGEROUS, READONLY, command
+from spoold.core.errors import SyntaxFault
+from spoold.core.patterns import compile_pattern, literal_prefix
+from spoold.keyspace.cursor import parse_cursor
+from spoold.keyspace.sampling import random_name
+
+_WILD: Final = frozenset(b"*?[\\")
+_SCAN_RECORDS: Final = 10
+# One SCAN looks at no more records than this, whatever its COUNT says: some 100 ms.
+_MOST_SCAN_RECORDS: Final = 100_000
+
+_chance: Final = random.Random()
+
+
+@command("KEYS", flags=READONLY | DANGEROUS, since="1.0.0", syntax="KEYS pattern", group="generic")
+def keys(ctx: Context, pattern: bytes) -> list[bytes]:
+    """Lists all names that match a pattern.
+
+    cost: O(names that start with what stands before the pattern's first wildcard).
+    """
+    if _WILD.isdisjoint(pattern):
+        return [] if ctx.ks.find(pattern) is None else [pattern]
+    matches = compile_pattern(pattern)
+    return [name for name, _ in ctx.ks.names(literal_prefix(pattern)) if matches(name)]
+
+
+@command(
+    "SCAN",
+    flags=READONLY,
+    since="2.8.0",
+    syntax="SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]",
+    group="generic",
+)
+def scan(ctx: Context, cursor: bytes, *options: bytes) -> list[object]:
+    """Lists names in slices, as a cursor goes on.
+
+    A name that exists from the first call to the last is returned exactly once.
+    options: COUNT records are looked at, 10 by default, 100,000 at most; MATCH and TYPE choose among them.
+    returns: the cursor for the next call, 0 at the end, and the names.
+    raises: BadCursor, NotAnInteger, SyntaxFault.
+    cost: O(COUNT).
+    """
+    number = parse_cursor(cursor)
+    pattern, kind, count = b"*", b"", _SCAN_RECORDS
+    args = Args(options)
+    while args:
+        match args.word():
+            case b"MATCH":
+                pattern = args.take()
+            case b"COUNT":
+                count = args.int()
+                if count < 1:
+                    raise SyntaxFault
+            case b"TYPE":
+                kind = args.take().lower()
+            case _:
+                raise SyntaxFault
+    ks, cursors = ctx.ks, ctx.dbs.cursors
+    place = cursors.place(ks.database_id, number)
+    found, place = ks.scan(place, min(count, _MOST_SCAN_RECORDS), literal_prefix(pattern))
+    matches = compile_pattern(pattern)
+    names = [name for name, record in found if matches(name) and (not kind or record.kind == kind)]
+    return [b"%d" % (cursors.open(ks.database_id, place) if place else 0), names]
+
+
+@command("RANDOMKEY", flags=READONLY, since="1.0.0", syntax="RANDOMKEY", group="generic")
+def randomkey(ctx: Context) -> bytes | None:
+    """Picks a name at random; each of up to a thousand is as likely as the others, and nearly so among more."""
+    return random_name(ctx.ks, _chance)
