@@ -156,12 +156,13 @@ class RespCodec:
             if not self._pipelining and (count := _COUNTS.get(data[:4])):
                 parts = data[4:-2].split(b"\r\n", count + count - 1)
                 args = parts[1::2]
-                try:
-                    if parts[::2] == [STRING_HEADERS[len(arg)] for arg in args]:
-                        return [args]
-                except IndexError:
-                    if parts[::2] == [b"$%d" % len(arg) for arg in args]:
-                        return [args]
+                if len(args) == count:
+                    try:
+                        if parts[::2] == [STRING_HEADERS[len(arg)] for arg in args]:
+                            return [args]
+                    except IndexError:
+                        if parts[::2] == [b"$%d" % len(arg) for arg in args]:
+                            return [args]
             requests = self._read_pipeline(data)
             if requests is not None:
                 return requests
@@ -236,6 +237,7 @@ class RespCodec:
             self.broken = fault
             self._args, self._value, self._tail = [], None, b""
             self._left = self._missing = self._payload_bytes = self._seen_bytes = 0
+        self._pipelining = len(requests) > 1
         self._settle()
         return requests
 
@@ -323,10 +325,11 @@ class RespCodec:
         if self._value is not None:
             at = self._continue_value(data, at)
         args, left, end = self._args, self._left, len(data)
+        bulk_bytes = self._limits.bulk_bytes
         while left and at < end:
             line_end = data.find(b"\r", at, at + 8)
             length = _NUMBERS.get(data[at + 1 : line_end]) if line_end > 0 and data[at] == _DOLLAR else None
-            if length is None or line_end + 2 > end:
+            if length is None or line_end + 2 > end or length > bulk_bytes:
                 line_end = self._find_line_end(data, at, "bulk")
                 if line_end < 0:
                     break
@@ -386,7 +389,7 @@ class RespCodec:
         """
         if line[:1] != b"$":
             # An error is one line; Redis puts a blank where the wrong byte is the line's end.
-            raise ProtocolError(b"expected '$', got '%b'" % (line[:1] or b" "))
+            raise ProtocolError(b"expected '$', got '%b'" % (line[:1].strip(b"\n") or b" "))
         length = _number(line[1:])
         if length is None or not 0 <= length <= self._limits.bulk_bytes:
             raise ProtocolError("invalid bulk length")
