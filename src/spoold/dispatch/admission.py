@@ -39,6 +39,10 @@ class Admission:
                 session.transaction.broken = True
             if entry is not None:
                 entry.rejected += 1
+                if entry.name == "exec":
+                    session.end_transaction()
+                    reason = error.message.removeprefix(b"ERR ")
+                    return CommandError(b"Transaction discarded because of: " + reason, "EXECABORT")
             return error
         assert entry is not None  # noqa: S101 - unknown commands were refused
         transaction = session.transaction

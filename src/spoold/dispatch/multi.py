@@ -8,7 +8,7 @@ from spoold.command.context import Context
 from spoold.command.spec import ALLOW_BUSY, FAST, LOADING, NOSCRIPT, STALE, Flag, Keys, command
 from spoold.core.errors import CommandError
 from spoold.core.reply import NULL_ARRAY, OK, Reply
-from spoold.dispatch.session import Session, Transaction, session_of
+from spoold.dispatch.session import Transaction, session_of
 from spoold.keyspace.watchers import Watch
 
 _FLAGS = NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY
@@ -31,7 +31,7 @@ def discard(ctx: Context) -> Reply:
     session = session_of(ctx)
     if session.transaction is None:
         raise CommandError("DISCARD without MULTI")
-    end_transaction(session)
+    session.end_transaction()
     return OK
 
 
@@ -51,7 +51,7 @@ def exec_(ctx: Context) -> Any:
         raise CommandError("EXEC without MULTI")
     watch = session.watch
     unchanged = watch is None or not (watch.broken or _expired(ctx, watch))
-    end_transaction(session)
+    session.end_transaction()
     if transaction.broken:
         raise CommandError("Transaction discarded because of previous errors.", "EXECABORT")
     if not unchanged:
@@ -85,13 +85,6 @@ def unwatch(ctx: Context) -> Reply:
     session = session_of(ctx)
     session.dispatcher.unwatch(session)
     return OK
-
-
-def end_transaction(session: Session) -> None:
-    """Forget the transaction and what it watched."""
-    session.transaction = None
-    session.dispatcher.unwatch(session)
-    session.settle()
 
 
 def _expired(ctx: Context, watch: Watch) -> bool:

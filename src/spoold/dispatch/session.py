@@ -141,6 +141,12 @@ class Session:
         if self.closing and not self.closed:
             self.wire.close()
 
+    def end_transaction(self) -> None:
+        """Forget the transaction and what it watched."""
+        self.transaction = None
+        self.dispatcher.unwatch(self)
+        self.settle()
+
     def fail(self, error: CommandError) -> None:
         """The turn was rolled back: each of its replies becomes `error`."""
         line = self.encode(error)
