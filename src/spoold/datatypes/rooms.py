@@ -8,10 +8,15 @@ from typing import Final
 from spoold.datatypes.keys import commands as keys
 from spoold.datatypes.keys import databases, expire, iterate, transfer
 from spoold.datatypes.lists import commands as lists
+from spoold.datatypes.strings import bitfield, bitmaps, counters, lcs
 from spoold.datatypes.strings import commands as strings
 
 ROOMS: Final[tuple[ModuleType, ...]] = (
     strings,
+    counters,
+    lcs,
+    bitmaps,
+    bitfield,
     lists,
     keys,
     databases,
