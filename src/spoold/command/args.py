@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spoold.core.errors import SyntaxFault
+from spoold.core.errors import CommandError, NotAnInteger, SyntaxFault
 from spoold.core.numerals import parse_float, parse_int
+
+
+def parse_at_least(text: bytes, least: int, error: type[CommandError]) -> int:
+    """Read an integer that must not be below `least`. raises: `error` for whatever else it is."""
+    try:
+        number = parse_int(text)
+    except NotAnInteger:
+        raise error from None
+    if number < least:
+        raise error
+    return number
 
 
 class Args:

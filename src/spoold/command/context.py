@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from spoold.command.parts import Parts
 from spoold.command.peer import Peer
@@ -11,20 +11,38 @@ from spoold.core.errors import BadDbIndex
 from spoold.keyspace.keyspace import Databases, Keyspace
 from spoold.keyspace.layout import DATABASES
 
+Serve = Callable[[bytes], Any]
+
 
 class Wait:
-    """Returned by a handler that found nothing: park the caller until one of the keys changes, then run it again.
+    """Returned by a handler that found nothing: park the caller until one of the keys may have something.
 
     keys: names in the selected database. timeout_s: 0 = for ever. timeout_reply: the answer at the deadline.
+    serve: takes what the named key has, and only that, when it has become ready; returns the reply, or STILL_WAITING
+        where this key has nothing for the caller after all. None: the handler is run again, for all its keys.
+    denied_reply: the answer where nothing may block (EXEC, scripts); timeout_reply if not given.
     """
 
-    __slots__ = ("keys", "timeout_reply", "timeout_s")
+    __slots__ = ("denied_reply", "keys", "serve", "timeout_reply", "timeout_s")
 
-    def __init__(self, keys: Sequence[bytes], timeout_s: float, timeout_reply: Any) -> None:
+    def __init__(
+        self,
+        keys: Sequence[bytes],
+        timeout_s: float,
+        timeout_reply: Any,
+        serve: Serve | None = None,
+        *,
+        denied_reply: Any = ...,
+    ) -> None:
         """Made by blocking commands only."""
         self.keys = keys
         self.timeout_s = timeout_s
         self.timeout_reply = timeout_reply
+        self.serve = serve
+        self.denied_reply = timeout_reply if denied_reply is ... else denied_reply
+
+
+STILL_WAITING: Final = Wait((), 0.0, None)
 
 
 class Context:

@@ -3,18 +3,20 @@
 `run` is the hot path: one look-up, one call, one append a command. Whatever is not plain (a transaction, a missing
 password, a wrong number of arguments, CLIENT PAUSE, MONITOR, …) goes through `_admit`, which asks `admission` first.
 
-A handler that returns `Wait` parks its session; what the client sends meanwhile waits in its queue. When a key of a
-parked session changes, its command runs again after the command that changed it: `_serve`.
+A handler that returns `Wait` parks its session; what the client sends meanwhile waits in its queue. After each command
+(each whole transaction) `_serve` gives what it brought to those who wait: keys in the order in which they became ready,
+the waiters of a key in the order in which they came, until the key is empty. What serving one brings to another key
+(BLMOVE) is served in the next round. If the turn is rolled back, whom it served waits again, in his old place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import chain
+from itertools import chain, islice
 from time import perf_counter
 from typing import Any, Final
 
-from spoold.command.context import Context, Wait
+from spoold.command.context import STILL_WAITING, Context, Wait
 from spoold.command.parts import Parts
 from spoold.command.table import CommandTable, Entry, check_arity
 from spoold.core.errors import CommandError, WrongType
@@ -22,7 +24,7 @@ from spoold.core.reply import NO_REPLY, OK
 from spoold.dispatch.admission import Admission
 from spoold.dispatch.session import Session
 from spoold.dispatch.turn import TURN_COMMANDS, Turn
-from spoold.keyspace.keyspace import Databases
+from spoold.keyspace.keyspace import Databases, Keyspace
 from spoold.keyspace.waiters import Waiter
 
 _OK_LINE: Final = b"+OK\r\n"
@@ -66,6 +68,9 @@ class Dispatcher:
         self.on_slow: SlowObserver = _ignore_slow
         self.sessions: dict[Session, None] = {}
         self.parked = 0
+        self._served: list[tuple[Waiter, int]] = []
+        self._served_turn = -1
+        dbs.on_rollback.append(self._unserve)
         turn.run = self.run
         turn.resume = self._resume
 
@@ -139,6 +144,9 @@ class Dispatcher:
                     reply = error
             else:
                 reply = self._admit(session, request)
+            if dbs.ready:
+                # Before the reply is appended: if this fails, the request that failed has no reply yet.
+                self._serve()
             kind = reply.__class__
             if kind is int:
                 append(_INTEGERS[reply] if 0 <= reply < 1024 else b":%d\r\n" % reply)
@@ -165,8 +173,6 @@ class Dispatcher:
                 entry.usec += spent
             if spent > slow_s:
                 self.on_slow(session, request, spent)
-            if dbs.ready:
-                self._serve()
             if session.out_bytes > OUT_BYTES or session.closing:
                 self._stop(session)
                 return
@@ -187,7 +193,7 @@ class Dispatcher:
         except CommandError as error:
             entry.failed += 1
             return error
-        return reply.timeout_reply if reply.__class__ is Wait else reply
+        return reply.denied_reply if reply.__class__ is Wait else reply
 
     def _admit(self, session: Session, request: list[bytes]) -> Any:
         """Run one request of a session that is not plain; returns its reply, NO_REPLY or a Wait."""
@@ -204,14 +210,8 @@ class Dispatcher:
             except CommandError as error:
                 entry.failed += 1
                 reply = error
-        if session.mute or session.skip_reply:
-            if session.skip_reply == 1:
-                reply = NO_REPLY if reply.__class__ is not Wait else reply
-            elif session.mute and reply.__class__ is not Wait:
-                reply = NO_REPLY
-            if session.skip_reply:
-                session.skip_reply -= 1
-                session.settle()
+        if (session.mute or session.skip_reply) and reply.__class__ is not Wait and _muted(session):
+            return NO_REPLY
         return reply
 
     def _stop(self, session: Session) -> None:
@@ -234,6 +234,7 @@ class Dispatcher:
         requests, session.queue = session.queue, []
         if requests:
             self.turn.receive(session, requests)
+            session.wire.hold_reading(False)  # it was held if very many requests waited
         if session.farewell is not None and not session.held:
             self._say_farewell(session)
 
@@ -253,7 +254,8 @@ class Dispatcher:
     def _park(self, session: Session, request: list[bytes], wait: Wait) -> None:
         keyspace = session.ctx.ks
         keys = [(keyspace.index, name) for name in dict.fromkeys(wait.keys)]
-        waiter = Waiter(session, keys, request, wait.timeout_reply)
+        deadline_s = self.turn.now_s + wait.timeout_s if wait.timeout_s else 0.0
+        waiter = Waiter(session, keys, request, wait.serve, wait.timeout_reply, deadline_s)
         for _, name in keys:
             keyspace.waiting.add(name, waiter)
             keyspace.observe(name)
@@ -281,8 +283,13 @@ class Dispatcher:
         """Unpark a waiter with a reply."""
         session: Session = waiter.owner
         self.turn.join(session)
+        self.turn.commands += 1
         self.unpark(waiter)
-        if not session.mute:
+        entry = self.table.find(waiter.request[0])
+        if entry is not None:
+            entry.calls += 1
+            entry.failed += isinstance(reply, CommandError)
+        if not _muted(session):
             session.out.append(session.encode(reply))
 
     def _timed_out(self, waiter: Waiter) -> None:
@@ -291,30 +298,61 @@ class Dispatcher:
             self.turn.guard(self.answer, waiter, waiter.timeout_reply)
 
     def _serve(self) -> None:
-        """Run the commands of those again who wait for keys that changed, in the order in which the keys changed."""
+        """Give what became ready to those who wait for it, until no one is left whom it can serve."""
         dbs = self.dbs
         while dbs.ready:
             ready, dbs.ready = dbs.ready, {}
             for index, name in ready:
-                keyspace = dbs[index]
-                for waiter in keyspace.waiting.of(name):
-                    if keyspace.find(name) is None:
-                        break
-                    session: Session = waiter.owner
-                    if session.waiter is waiter:
-                        self._try_again(session, waiter)
+                self._serve_key(dbs[index], name)
 
-    def _try_again(self, session: Session, waiter: Waiter) -> None:
-        entry = self.table.find(waiter.request[0])
-        assert entry is not None  # noqa: S101 - it ran before
-        try:
-            reply = entry.handler(session.ctx, *waiter.request[1:])
-        except WrongType:
-            return  # as in Redis, a key of another type leaves the caller waiting
-        except CommandError as error:
-            reply = error
-        if reply.__class__ is not Wait:
+    def _serve_key(self, keyspace: Keyspace, name: bytes) -> None:
+        queues = keyspace.waiting.queues
+        passed = 0  # at the head of the queue: who waits for another type than the key now has
+        while (queue := queues.get(name)) and len(queue) > passed and keyspace.find(name) is not None:
+            waiter = next(islice(queue, passed, None))
+            reply = self._try_again(waiter, name)
+            if reply.__class__ is Wait:
+                passed += 1
+                continue
+            if self._served_turn != self.turn.turns:
+                self._served_turn = self.turn.turns
+                self._served.clear()
+            self._served.append((waiter, len(waiter.owner.out)))
             self.answer(waiter, reply)
+
+    def _try_again(self, waiter: Waiter, name: bytes) -> Any:
+        """What a waiter gets from the key `name`; a Wait if nothing."""
+        try:
+            if waiter.serve is not None:
+                return waiter.serve(name)
+            entry = self.table.find(waiter.request[0])
+            assert entry is not None  # noqa: S101 - it ran before
+            try:
+                return entry.handler(waiter.owner.ctx, *waiter.request[1:])
+            except WrongType:
+                return STILL_WAITING
+        except CommandError as error:
+            return error
+
+    def _unserve(self) -> None:
+        """The turn was rolled back, and with it what it gave to waiters: they wait again, before all others."""
+        if self._served_turn != self.turn.turns:
+            return
+        for waiter, replies in reversed(self._served):
+            session: Session = waiter.owner
+            # Who has sent more meanwhile gets an error, as all of this turn do: replies keep their order.
+            if session.closed or len(session.out) > replies + 1:
+                continue
+            del session.out[replies:]
+            for index, name in waiter.keys:
+                self.dbs[index].waiting.add_first(name, waiter)
+                self.dbs[index].observe(name)
+            if waiter.deadline_s:
+                left_s = max(waiter.deadline_s - self.turn.now_s, 0.001)
+                waiter.timer = self.call_later(left_s, self._timed_out, waiter)
+            session.waiter = waiter
+            self.parked += 1
+        self._served.clear()
 
     def entries(self) -> list[Entry]:
         """All commands and subcommands, for statistics."""
@@ -324,3 +362,12 @@ class Dispatcher:
 
 def _ignore_slow(session: Session, request: list[bytes], seconds: float) -> None:
     """No slow log yet."""
+
+
+def _muted(session: Session) -> bool:
+    """Whether the client asked not to be sent the reply of the command that is just done (CLIENT REPLY)."""
+    if session.skip_reply:
+        session.skip_reply -= 1
+        session.settle()
+        return session.mute or not session.skip_reply
+    return session.mute

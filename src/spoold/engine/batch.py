@@ -85,6 +85,11 @@ class Batch:
                 return self._txn_get(key)
         return cast("bytes | None", value)
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is pending, so that a scan is cheaper than two single reads."""
+        return not (self.fresh or self._buffer)
+
     def scan(self, start: bytes, stop: bytes, limit: int, *, reverse: bool = False) -> list[tuple[bytes, bytes]]:
         """Up to `limit` pairs with start <= key < stop, ascending or (reverse) descending from the end.
 

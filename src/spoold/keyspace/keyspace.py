@@ -163,10 +163,10 @@ class Keyspace:
         return None if record is ABSENT else record.expire_ms
 
     def tell(self, name: bytes) -> None:
-        """Break the watches on `name`, and note that its waiters may go on."""
+        """Break the watches on `name`; if it holds what one can wait for, note that its waiters may go on."""
         for watch in self.watches.get(name, ()):
             watch.broken = True
-        if name in self.waiting.queues:
+        if name in self.waiting.queues and (self.young.get(name) or self._load(name)).wakes:
             self.dbs.ready[(self.index, name)] = None
 
     def _drop(self, name: bytes, record: Record) -> None:

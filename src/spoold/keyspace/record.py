@@ -36,6 +36,7 @@ class Record:
     expire_ms: when the key falls due, Unix ms, 0 = never.
     indexed_ms: the expiry that the index holds for this key.
     kind: the name that TYPE answers.
+    wakes: blocking commands wait for keys of this type.
     """
 
     __slots__ = ("expire_ms", "indexed_ms")
@@ -43,6 +44,7 @@ class Record:
     type_byte: ClassVar[int]
     kind: ClassVar[bytes]
     object_id: int = 0  # 0: no elements outside the record
+    wakes: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.expire_ms = 0
@@ -136,6 +138,7 @@ class ListRecord(Collection):
 
     type_byte = 2
     kind = b"list"
+    wakes = True
 
     def __init__(self, object_id: int = 0) -> None:
         super().__init__(object_id)

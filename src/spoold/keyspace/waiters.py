@@ -1,13 +1,13 @@
 """Parked callers of blocking commands: who waits for which keys, in order of arrival.
 
-A waiter stands in the queue of each of its keys. When a key changes, its name is noted as ready; after the command
-(the whole transaction, the whole script) that changed it, the dispatcher runs the commands of its waiters again, the
-longest-waiting first.
+A waiter stands in the queue of each of its keys. When a key comes to hold what one can wait for, its name is noted as
+ready; after the command (the whole transaction, the whole script) that did it, the dispatcher serves its waiters from
+it, the longest-waiting first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -15,19 +15,28 @@ class Waiter:
     """One parked caller.
 
     keys: (database index, name) of each key that may wake it.
-    request: the command to run again.
-    timeout_reply: what it is answered at the deadline.
-    owner: the dispatcher's session; timer: its deadline's handle, or None.
+    request: its command. serve, timeout_reply: as in `command.context.Wait`.
+    owner: the dispatcher's session. deadline_s: monotonic, 0 = none; timer: its handle, or None.
     """
 
-    __slots__ = ("keys", "owner", "request", "timeout_reply", "timer")
+    __slots__ = ("deadline_s", "keys", "owner", "request", "serve", "timeout_reply", "timer")
 
-    def __init__(self, owner: Any, keys: Sequence[tuple[int, bytes]], request: list[bytes], timeout_reply: Any) -> None:
+    def __init__(
+        self,
+        owner: Any,
+        keys: Sequence[tuple[int, bytes]],
+        request: list[bytes],
+        serve: Callable[[bytes], Any] | None,
+        timeout_reply: Any,
+        deadline_s: float,
+    ) -> None:
         """Made by the dispatcher when a handler returns Wait."""
         self.owner = owner
         self.keys = keys
         self.request = request
+        self.serve = serve
         self.timeout_reply = timeout_reply
+        self.deadline_s = deadline_s
         self.timer: Any = None
 
 
@@ -43,6 +52,10 @@ class WaitQueues:
     def add(self, name: bytes, waiter: Waiter) -> None:
         """Queue the waiter behind all who wait for `name` already."""
         self.queues.setdefault(name, {})[waiter] = None
+
+    def add_first(self, name: bytes, waiter: Waiter) -> None:
+        """Put a waiter back that was taken out of the head of the queue. cost: O(waiters of the name)."""
+        self.queues[name] = {waiter: None, **self.queues.get(name, {})}
 
     def remove(self, name: bytes, waiter: Waiter) -> None:
         """Take the waiter out of the queue of `name`."""
