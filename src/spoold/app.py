@@ -7,6 +7,8 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from spoold.admin.rooms import ADMIN
@@ -28,11 +30,30 @@ from spoold.server.connection import Connection, Connections, Frontend
 from spoold.server.lifecycle import Lifecycle
 from spoold.server.listener import Address, listen, parse_address
 from spoold.server.ticker import Ticker
-from spoold.settings import Settings
+from spoold.settings import Settings, flag_name
 
 log = logging.getLogger("spoold")
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a private directory is made in it
+
+
+@dataclass(frozen=True)
+class _Door:
+    """One kind of listener.
+
+    kind: as the start-up lines name it. setting: the field of `Settings` with its addresses.
+    make: builds the frontend of one client. refusal: what a client reads when there are too many.
+    """
+
+    kind: str
+    setting: str
+    make: Callable[[App, Wire, Peer], Frontend]
+    refusal: bytes
+
+    @property
+    def option(self) -> str:
+        """The option that changes its address."""
+        return flag_name(self.setting)
 
 
 class App:
@@ -85,10 +106,11 @@ class App:
     async def run(self, on_ready: Callable[[App], None]) -> int:
         """Open the listeners and serve until stopped; returns the exit code."""
         try:
-            for kind, option, address in self._addresses:
-                server, actual = await listen(kind, address, option, self._make_connection)
+            for door, address in self._addresses:
+                make = partial(self._make_connection, door)
+                server, actual = await listen(door.kind, address, door.option, make)
                 self.lifecycle.servers.append(server)
-                self.listeners.append((kind, actual))
+                self.listeners.append((door.kind, actual))
         except SettingsError:
             for server in self.lifecycle.servers:
                 server.close()
@@ -112,30 +134,35 @@ class App:
             return open_commit(self._private, "memory", self.settings.journal_size)
         return open_commit(self.settings.data, self.settings.durability, self.settings.journal_size)
 
-    def _listener_addresses(self) -> list[tuple[str, str, Address]]:
+    def _listener_addresses(self) -> list[tuple[_Door, Address]]:
         found = []
-        for text in self.settings.redis:
-            address = parse_address(text, "--redis")
-            if address is None:
-                continue
-            if not address.is_local and not self.settings.password:
-                raise SettingsError(
-                    f"--redis {address} can be reached from other machines, and there is no password: "
-                    "set one with SPOOLD_PASSWORD or --password, or listen on 127.0.0.1"
-                )
-            found.append(("redis", "--redis", address))
+        for door in _DOORS:
+            for text in getattr(self.settings, door.setting):
+                address = parse_address(text, door.option)
+                if address is None:
+                    continue
+                if not address.is_local and not self.settings.password:
+                    raise SettingsError(
+                        f"{door.option} {address} can be reached from other machines, and there is no password: "
+                        "set one with SPOOLD_PASSWORD or --password, or listen on 127.0.0.1"
+                    )
+                found.append((door, address))
         if not found:
             raise SettingsError("every listener is off: nothing to serve; give --redis an address")
         return found
 
-    def _make_connection(self) -> Connection:
-        return Connection(self.connections, self._make_frontend, b"-ERR max number of clients reached\r\n")
-
-    def _make_frontend(self, wire: Wire, peer: Peer) -> Frontend:
-        settings = self.settings
-        limits = Limits(bulk_bytes=settings.max_value, args=settings.max_args, request_bytes=settings.max_request)
-        return RedisFrontend(self.dispatcher, wire, peer, limits, authenticated=not settings.password)
+    def _make_connection(self, door: _Door) -> Connection:
+        return Connection(self.connections, lambda wire, peer: door.make(self, wire, peer), door.refusal)
 
     def _lost(self, error: Lost) -> None:
         log.critical("stopping, the next start recovers from the journal: %s", error)
         self.lifecycle.stop(1)
+
+
+def _redis(app: App, wire: Wire, peer: Peer) -> Frontend:
+    settings = app.settings
+    limits = Limits(bulk_bytes=settings.max_value, args=settings.max_args, request_bytes=settings.max_request)
+    return RedisFrontend(app.dispatcher, wire, peer, limits, authenticated=not settings.password)
+
+
+_DOORS = (_Door("redis", "redis", _redis, b"-ERR max number of clients reached\r\n"),)

@@ -71,7 +71,6 @@ class Dispatcher:
         self._served: list[tuple[Waiter, int]] = []
         self._served_turn = -1
         dbs.on_rollback.append(self._unserve)
-        turn.run = self.run
         turn.resume = self._resume
 
     # -- sessions -----------------------------------------------------------------------------------------------
@@ -146,7 +145,7 @@ class Dispatcher:
                 reply = self._admit(session, request)
             if dbs.ready:
                 # Before the reply is appended: if this fails, the request that failed has no reply yet.
-                self._serve()
+                self.serve()
             kind = reply.__class__
             if kind is int:
                 append(_INTEGERS[reply] if 0 <= reply < 1024 else b":%d\r\n" % reply)
@@ -158,7 +157,7 @@ class Dispatcher:
             elif reply is OK:
                 append(_OK_LINE)
             elif kind is Wait:
-                self._park(session, request, reply)
+                self.park(session, request, reply)
                 return
             elif reply is not NO_REPLY:
                 data = session.encode(reply)
@@ -174,7 +173,7 @@ class Dispatcher:
             if spent > slow_s:
                 self.on_slow(session, request, spent)
             if session.out_bytes > OUT_BYTES or session.closing:
-                self._stop(session)
+                self.stop(session)
                 return
 
     def call(self, ctx: Context, request: list[bytes]) -> Any:
@@ -214,7 +213,7 @@ class Dispatcher:
             return NO_REPLY
         return reply
 
-    def _stop(self, session: Session) -> None:
+    def stop(self, session: Session) -> None:
         """Leave the rest of the session's requests for later: it must take its replies first, or is to be closed."""
         if session.closing:
             session.queue.clear()
@@ -251,7 +250,8 @@ class Dispatcher:
 
     # -- waiting ------------------------------------------------------------------------------------------------
 
-    def _park(self, session: Session, request: list[bytes], wait: Wait) -> None:
+    def park(self, session: Session, request: list[bytes], wait: Wait) -> None:
+        """Let a session wait for the keys of `wait`; what stands behind `request` waits in its queue."""
         keyspace = session.ctx.ks
         keys = [(keyspace.index, name) for name in dict.fromkeys(wait.keys)]
         deadline_s = self.turn.now_s + wait.timeout_s if wait.timeout_s else 0.0
@@ -297,7 +297,7 @@ class Dispatcher:
         if session.waiter is waiter:
             self.turn.guard(self.answer, waiter, waiter.timeout_reply)
 
-    def _serve(self) -> None:
+    def serve(self) -> None:
         """Give what became ready to those who wait for it, until no one is left whom it can serve."""
         dbs = self.dbs
         while dbs.ready:

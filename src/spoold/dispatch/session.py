@@ -57,6 +57,7 @@ class Session:
     queue: requests that wait (the client is parked, paused, or its replies are not taken).
     rest: the iterator over the requests that `Dispatcher.run` is working on.
     plain: nothing special holds for this client: the hot path may run its commands.
+    run: runs requests inside the turn: the dispatcher's `run`, or that of a protocol with verbs of its own (door.py).
     send: writes to the client's socket. active_s: monotonic time of the last request.
     encode: the codec's encoder for the protocol version that the client chose.
     """
@@ -80,6 +81,7 @@ class Session:
         "queue",
         "queue_bytes",
         "rest",
+        "run",
         "send",
         "skip_reply",
         "special",
@@ -96,6 +98,7 @@ class Session:
         self.dispatcher = dispatcher
         self.wire = wire
         self.send = wire.write
+        self.run: Callable[[Session, list[Any]], None] = dispatcher.run
         self.active_s = peer.connected_s
         self.peer = peer
         self.encode = encode
@@ -103,9 +106,9 @@ class Session:
         self.ctx = Context(dispatcher.dbs, peer, dispatcher.parts, self, dispatcher.call)
         self.out: list[bytes] = []
         self.out_bytes = 0
-        self.queue: list[list[bytes]] = []
+        self.queue: list[Any] = []
         self.queue_bytes = 0
-        self.rest: Iterator[list[bytes]] = iter(())
+        self.rest: Iterator[Any] = iter(())
         self.waiter: Waiter | None = None
         self.watch: Watch | None = None
         self.transaction: Transaction | None = None

@@ -32,7 +32,7 @@ class Turn:
 
     schedule: runs a callable after the sockets that are ready now (the loop's call_soon).
     on_lost: told when the state can't be trusted any more: the server must stop.
-    run, resume: the dispatcher's. now_s: monotonic time at which the turn began.
+    resume: the dispatcher's. now_s: monotonic time at which the turn began.
     sessions: who has replies to be sent. commands: how many ran in this turn. woken: who may go on after it.
     """
 
@@ -53,7 +53,6 @@ class Turn:
         self.open = False
         self.sessions: list[Session] = []
         self.woken: list[Session] = []
-        self.run: Callable[[Session, list[list[bytes]]], None] = _no_dispatcher
         self.resume: Callable[[list[Session]], None] = _no_one
         self.commands = 0
         self.turns = 0
@@ -88,13 +87,13 @@ class Turn:
             self._abort_after_exception(None)
         self._release()
 
-    def receive(self, session: Session, requests: list[list[bytes]]) -> None:
+    def receive(self, session: Session, requests: list[Any]) -> None:
         """Run a client's requests as they came in, or queue them behind what waits already."""
         if session.waiter is not None or session.choked or session.queue:
             session.queue += requests
             return
         try:
-            self.run(session, requests)
+            session.run(session, requests)
         except Exception:  # noqa: BLE001
             self._abort_after_exception(session)
             self._release()
@@ -153,10 +152,6 @@ class Turn:
             self.schedule(lambda: self.resume(woken))
         for hook in self.on_end:
             hook()
-
-
-def _no_dispatcher(session: Session, requests: list[list[bytes]]) -> None:
-    """No dispatcher yet."""
 
 
 def _no_one(sessions: list[Session]) -> None:

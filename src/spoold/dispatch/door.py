@@ -1,0 +1,72 @@
+"""Protocols with verbs of their own: a codec's requests go to one function, inside the same turn as everyone else's.
+
+Redis commands go through the table (`Dispatcher.run`); memcached and huey's simple protocol have a few verbs each and
+no transactions, so a door is one callable from request to reply. All else is shared: the turn, its bounds, parked
+callers, back-pressure, what an exception does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from spoold.command.context import Context, Wait
+from spoold.core.errors import CommandError
+from spoold.dispatch.dispatcher import OUT_BYTES, Dispatcher
+from spoold.dispatch.session import Session
+from spoold.dispatch.turn import TURN_COMMANDS
+
+# Replies longer than this count towards what one client may be sent in a turn.
+_COUNTED_BYTES = 4096
+
+
+class Door:
+    """Runs the requests of one protocol.
+
+    verb: takes the client's context and a request; returns a reply that the session's `encode` understands, or a Wait
+        with `serve`; raises CommandError, which is encoded too.
+    requests: how many ran.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, verb: Callable[[Context, Any], Any]) -> None:
+        """One for all clients of the protocol; a frontend sets `session.run = door.run`."""
+        self._dispatcher = dispatcher
+        self._verb = verb
+        self.requests = 0
+
+    def run(self, session: Session, requests: list[Any]) -> None:
+        """Run the requests of one client in order; replies gather in `session.out`."""
+        dispatcher = self._dispatcher
+        turn = dispatcher.turn
+        if turn.commands >= TURN_COMMANDS:
+            turn.end()
+        if not turn.open:
+            turn.begin()
+        turn.sessions.append(session)
+        turn.commands += len(requests)
+        self.requests += len(requests)
+        session.active_s = turn.now_s
+        session.rest = rest = iter(requests)
+        append = session.out.append
+        verb = self._verb
+        ctx = session.ctx
+        encode = session.encode
+        ready = dispatcher.dbs
+        for request in rest:
+            try:
+                reply = verb(ctx, request)
+            except CommandError as error:
+                reply = error
+            if ready.ready:
+                dispatcher.serve()
+            if reply.__class__ is Wait:
+                dispatcher.park(session, [b""], reply)
+                return
+            data = encode(reply)
+            if data:
+                append(data)
+                if len(data) > _COUNTED_BYTES:
+                    session.out_bytes += len(data)
+            if session.out_bytes > OUT_BYTES or session.closing:
+                dispatcher.stop(session)
+                return
