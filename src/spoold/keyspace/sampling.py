@@ -1,15 +1,16 @@
 """Pick a name at random: an ordered engine knows no n-th key, and names are anything but evenly spread.
 
-A small database is listed, so its choice is even. In a larger one several **descents** are made: from all names, take
-a random next byte, go on among the names that have it, until so few are left that they can be listed (a window). A
-descent comes to lonely names far more often than to one of a million siblings, but it knows how likely its way was;
-of all windows the one that is kept is drawn by the names in it over that likelihood, which evens this out nearly.
+A small database is listed, so its choice is even. In a larger one several **descents** are made: at each fork, where
+names differ for the first time, one of the next bytes is taken at random, until so few names are left that they can be
+listed (a window). A descent comes to lonely names far more often than to one of a million siblings, but it knows how
+likely its way was; of all windows the one that is kept is drawn by the names in it over that likelihood, which evens
+this out nearly.
 """
 
 from __future__ import annotations
 
 import random
-from typing import Final
+from typing import Final, TypeAlias
 
 from spoold.engine.batch import Batch
 from spoold.keyspace.keyspace import Keyspace
@@ -18,11 +19,14 @@ from spoold.keyspace.record import decode
 
 # Up to so many names all are listed, about 60 µs.
 _LISTED: Final = 1000
-# Names in a window, and descents: together about half a millisecond.
-_WINDOW: Final = 64
-_DESCENTS: Final = 8
+# Names in a window, and descents: together about a millisecond.
+_WINDOW: Final = 128
+_DESCENTS: Final = 12
 # Where all windows hold only keys that are due, so many records are looked through for one that is not.
 _SEARCHED: Final = 1000
+
+Forks: TypeAlias = "dict[tuple[bytes, bytes], tuple[list[bytes], int]]"
+"""By the first key and the stop of a range: the first key of each branch, and where in a key the fork is."""
 
 
 def random_name(ks: Keyspace, chance: random.Random) -> bytes | None:
@@ -37,7 +41,8 @@ def random_name(ks: Keyspace, chance: random.Random) -> bytes | None:
     if ks.count <= _LISTED:
         keys = batch.scan_keys(ks.prefix, stop, _LISTED)
     else:
-        ways = [_descend(batch, ks.prefix, stop, chance) for _ in range(_DESCENTS)]
+        forks: Forks = {}
+        ways = [_descend(batch, ks.prefix, stop, chance, forks) for _ in range(_DESCENTS)]
         keys = chance.choices([keys for keys, _ in ways], [len(keys) / likely for keys, likely in ways])[0]
     chance.shuffle(keys)
     for key in keys:
@@ -50,9 +55,10 @@ def random_name(ks: Keyspace, chance: random.Random) -> bytes | None:
     return found[0][0] if found else None
 
 
-def _descend(batch: Batch, start: bytes, stop: bytes, chance: random.Random) -> tuple[list[bytes], float]:
-    """Go down among the keys in start <= key < stop by random bytes.
+def _descend(batch: Batch, start: bytes, stop: bytes, chance: random.Random, forks: Forks) -> tuple[list[bytes], float]:
+    """Go down among the keys in start <= key < stop, at each fork to one of its branches, all as likely.
 
+    forks: those that earlier descents met.
     returns: at most a window of neighbours, and how likely it was to come to them.
     """
     likely = 1.0
@@ -60,18 +66,26 @@ def _descend(batch: Batch, start: bytes, stop: bytes, chance: random.Random) -> 
         keys = batch.scan_keys(start, stop, _WINDOW + 1)
         if len(keys) <= _WINDOW:
             return keys, likely
-        first, last = keys[0], batch.scan_keys(start, stop, 1, reverse=True)[0]
-        depth = next(at for at, byte in enumerate(last) if first[at : at + 1] != last[at : at + 1])
-        stem = last[:depth]
-        # A key that ends at the stem counts as a byte below all others.
-        lowest = first[depth] if len(first) > depth else -1
-        choices = last[depth] - lowest + 1
-        drawn = chance.randint(lowest, last[depth])
-        if drawn < 0:
-            return [first], likely / choices
-        start = batch.scan_keys(stem + bytes((drawn,)), stop, 1)[0]
-        byte = start[depth]
-        before = batch.scan_keys(first, stem + bytes((byte,)), 1, reverse=True)
-        below = lowest - 1 if not before else before[0][depth] if len(before[0]) > depth else -1
-        likely *= (byte - below) / choices
-        stop = after(stem + bytes((byte,)))
+        if (fork := forks.get((keys[0], stop))) is None:
+            fork = forks[(keys[0], stop)] = _branches(batch, keys[0], stop)
+        branches, depth = fork
+        start = chance.choice(branches)
+        likely /= len(branches)
+        if len(start) == depth:
+            return [start], likely
+        stop = after(start[: depth + 1])
+
+
+def _branches(batch: Batch, first: bytes, stop: bytes) -> tuple[list[bytes], int]:
+    """The first key of each branch at the first fork among first <= key < stop, and where in a key the fork is.
+
+    cost: two reads, and one a branch; a key that ends at the fork is a branch too, so there are 257 at most.
+    """
+    last = batch.scan_keys(first, stop, 1, reverse=True)[0]
+    depth = next(at for at in range(len(last)) if first[at : at + 1] != last[at : at + 1])
+    branches = [first]
+    while branches[-1][: depth + 1] != last[: depth + 1]:
+        tip = branches[-1][: depth + 1]
+        following = tip + b"\0" if len(tip) == depth else after(tip)
+        branches += batch.scan_keys(following, stop, 1)
+    return branches, depth

@@ -1,0 +1,42 @@
+"""What the engine holds must lead back to a name: the check behind every test that deletes, replaces or expires."""
+
+from __future__ import annotations
+
+from spoold.keyspace import layout
+from spoold.keyspace.packing import is_long, pack_name
+from spoold.keyspace.record import Collection, ListRecord, SetRecord, decode
+from support.room import Room
+
+# Engine keys of one element: a set keeps each member twice.
+_KEYS_OF_AN_ELEMENT = {ListRecord: 1, SetRecord: 2}
+
+
+def assert_nothing_is_left_over(room: Room) -> None:
+    """Expire and reclaim all that can be, then compare the engine with what the records say is there.
+
+    Counts, expiry index and elements must be exact, and no engine key may be left that no name leads to.
+    """
+    while room.expire():
+        pass
+    room.reclaim()
+    state = room.state()
+    unexplained = {key for key in state if key[:1] != b"s"}
+    for ks in room.dbs.all:
+        prefix = layout.names_prefix(ks.database_id)
+        names = 0
+        for key in [key for key in state if key.startswith(prefix)]:
+            record, full_name = decode(state[key])
+            name = key[len(prefix) :] if full_name is None else full_name
+            assert key == prefix + pack_name(name)
+            names += 1
+            unexplained.remove(key)
+            if record.expire_ms:
+                entry = layout.expiry_key(record.expire_ms, ks.database_id, name)
+                assert state[entry] == (name if is_long(name) else b"")
+                unexplained.remove(entry)
+            if isinstance(record, Collection):
+                elements = {key for key in state if key.startswith(record.prefix)}
+                assert len(elements) == record.count() * _KEYS_OF_AN_ELEMENT[type(record)] > 0
+                unexplained -= elements
+        assert ks.count == names
+    assert not unexplained
