@@ -1,0 +1,223 @@
+"""SORT, SORT_RO: the elements of a list or set in order, by themselves or by values that other keys hold.
+
+A pattern (BY, GET) names a key for each element: its first `*` is replaced by the element; behind `->` stands a field
+of a hash. To add a type that can be sorted, give it a line in `_ELEMENTS`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+from spoold.command.args import Args
+from spoold.command.context import Context
+from spoold.command.spec import DANGEROUS, DENYOOM, READONLY, WRITE, Flag, Keys, command
+from spoold.core.errors import NotADouble, NotAFloat, SyntaxFault, WrongType
+from spoold.core.numerals import parse_float
+from spoold.core.reply import Reply
+from spoold.datatypes.lists import store as lists
+from spoold.keyspace.keyspace import Keyspace
+from spoold.keyspace.record import ListRecord, Record, SetRecord, StringRecord
+
+_BLANKS: Final = b" \t\n\v\f\r"
+
+Lookup: TypeAlias = Callable[[bytes], bytes | None]
+"""From an element to a value, None if there is none."""
+
+
+class _Request:
+    """What was asked for.
+
+    by, gets: patterns. unordered: BY named a pattern without a `*`. start, count: LIMIT, -1 = to the end.
+    """
+
+    def __init__(self, options: Sequence[bytes], *, storing: bool) -> None:
+        """storing: whether STORE is allowed. raises: SyntaxFault, NotAnInteger."""
+        self.by: bytes | None = None
+        self.gets: list[bytes] = []
+        self.unordered = False
+        self.start = 0
+        self.count = -1
+        self.descending = False
+        self.alpha = False
+        self.destination: bytes | None = None
+        args = Args(options)
+        while args:
+            match args.word():
+                case b"ASC":
+                    self.descending = False
+                case b"DESC":
+                    self.descending = True
+                case b"ALPHA":
+                    self.alpha = True
+                case b"LIMIT" if len(args) >= 2:
+                    self.start = args.int()
+                    self.count = args.int()
+                case b"BY":
+                    self.by = args.take()
+                    self.unordered = self.unordered or b"*" not in self.by
+                case b"GET":
+                    self.gets.append(args.take())
+                case b"STORE" if storing:
+                    self.destination = args.take()
+                case _:
+                    raise SyntaxFault
+
+
+def _sort_keys(request: Sequence[bytes]) -> list[int]:
+    """The positions of the key and of the last destination, as COMMAND GETKEYS finds them."""
+    found = [1]
+    position = 2
+    while position < len(request) - 1:
+        word = request[position].upper()
+        if word == b"STORE":
+            found[1:] = [position + 1]
+        position += {b"LIMIT": 3, b"GET": 2, b"BY": 2, b"STORE": 2}.get(word, 1)
+    return found
+
+
+_OPTIONS: Final = "[BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC|DESC] [ALPHA]"
+
+
+@command(
+    "SORT",
+    flags=WRITE | DENYOOM | Flag.MOVABLEKEYS | DANGEROUS,
+    keys=Keys(1, finder=_sort_keys),
+    since="1.0.0",
+    syntax=f"SORT key {_OPTIONS} [STORE destination]",
+    group="generic",
+)
+def sort(ctx: Context, key: bytes, *options: bytes) -> Reply:
+    """Sorts the elements of a list or set, and stores them where that is asked for.
+
+    returns: the elements, or what GET names for each (None where there is nothing); with STORE their number.
+    raises: SyntaxFault, NotAnInteger, WrongType, NotADouble (a number was expected: all is left as it is).
+    cost: O(n log n) for n elements, whatever LIMIT says, plus n look-ups a pattern.
+    source: redis: src/sort.c, sortCommandGeneric.
+    """
+    request = _Request(options, storing=True)
+    found = _sorted(ctx.ks, key, request)
+    if request.destination is None:
+        return found
+    ks, destination = ctx.ks, request.destination
+    ks.delete(destination)
+    if found:
+        lists.push(ks, destination, lists.TAIL, [value or b"" for value in found])
+    return len(found)
+
+
+@command(
+    "SORT_RO",
+    flags=READONLY | Flag.MOVABLEKEYS | DANGEROUS,
+    keys=Keys(1),
+    since="7.0.0",
+    syntax=f"SORT_RO key {_OPTIONS}",
+    group="generic",
+)
+def sort_ro(ctx: Context, key: bytes, *options: bytes) -> Reply:
+    """Sorts the elements of a list or set; SORT without STORE.
+
+    returns, raises, cost: as SORT.
+    """
+    return _sorted(ctx.ks, key, _Request(options, storing=False))
+
+
+def _sorted(ks: Keyspace, key: bytes, request: _Request) -> list[bytes | None]:
+    """The elements in order, cut to LIMIT, then what GET names."""
+    record = ks.find(key)
+    if record is None:
+        return []
+    elements_of = _ELEMENTS.get(type(record))
+    if elements_of is None:
+        raise WrongType
+    elements = elements_of(ks, record)
+    if not request.unordered:
+        _order(ks, elements, request)
+    elif isinstance(record, SetRecord) and request.destination is not None:
+        # As in Redis: what is stored must not depend on the order in which a set happens to be kept.
+        elements.sort(reverse=request.descending)
+    elif isinstance(record, ListRecord) and request.descending:
+        elements.reverse()
+    start = max(request.start, 0)
+    stop = len(elements) if request.count < 0 else start + request.count
+    elements = elements[start:stop]
+    if not request.gets:
+        return list(elements)
+    lookups = [_lookup(ks, pattern) for pattern in request.gets]
+    return [lookup(element) for element in elements for lookup in lookups]
+
+
+def _order(ks: Keyspace, elements: list[bytes], request: _Request) -> None:
+    """Sort in place. raises: NotADouble."""
+    value_of: Lookup = _itself if request.by is None else _lookup(ks, request.by)
+    if not request.alpha:
+        # Equal numbers are ordered by their elements; an element without a value counts as 0.
+        elements.sort(key=lambda element: (_score(value_of(element)), element), reverse=request.descending)
+    elif request.by is None:
+        elements.sort(reverse=request.descending)
+    else:
+        values = {element: value_of(element) for element in elements}
+        elements.sort(
+            key=lambda element: (values[element] is not None, values[element] or b""), reverse=request.descending
+        )
+
+
+def _lookup(ks: Keyspace, pattern: bytes) -> Lookup:
+    """Prepare a pattern for many elements."""
+    if pattern == b"#":
+        return _itself
+    before, star, behind = pattern.partition(b"*")
+    if not star:
+        return _nothing
+    head, _, field = behind.partition(b"->")
+    if field:
+        return lambda element: _field(ks, before + element + head, field)
+    return lambda element: _string(ks, before + element + behind)
+
+
+def _itself(element: bytes) -> bytes | None:
+    return element
+
+
+def _nothing(element: bytes) -> bytes | None:
+    return None
+
+
+def _string(ks: Keyspace, name: bytes) -> bytes | None:
+    """The string under `name`; None if there is none, or something else."""
+    record = ks.find(name)
+    return record.value if isinstance(record, StringRecord) else None
+
+
+def _field(ks: Keyspace, name: bytes, field: bytes) -> bytes | None:
+    """The field of the hash under `name`; None if there is none: there are no hashes yet."""
+    return None
+
+
+def _score(text: bytes | None) -> float:
+    """Read a number as SORT does: what C's strtod takes, blanks before it allowed, nothing at all is 0.
+
+    raises: NotADouble, also for what is too large or too close to 0 for a double.
+    """
+    if text is None:
+        return 0.0
+    text = text.partition(b"\0")[0]
+    if not text:
+        return 0.0
+    try:
+        number = parse_float(text.lstrip(_BLANKS))
+    except NotAFloat:
+        raise NotADouble from None
+    if 0.0 < abs(number) < sys.float_info.min:
+        raise NotADouble
+    return number
+
+
+def _list_elements(ks: Keyspace, record: ListRecord) -> list[bytes]:
+    return lists.read(ks, record, record.head, record.tail)
+
+
+_ELEMENTS: Final[dict[type[Record], Callable[..., list[bytes]]]] = {
+    ListRecord: _list_elements,
+}
