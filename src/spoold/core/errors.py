@@ -175,6 +175,41 @@ class LcsTooLarge(CommandError):
     text = "Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
 
 
+class OutOfLong(CommandError):
+    text = "value is out of range, value must between -9223372036854775807 and 9223372036854775807"
+
+
+class NumkeysNotPositive(CommandError):
+    text = "numkeys should be greater than 0"
+
+
+class CountNotPositive(CommandError):
+    text = "count should be greater than 0"
+
+
+class MoreKeysThanArguments(CommandError):
+    text = "Number of keys can't be greater than number of args"
+
+
+class NegativeCount(CommandError):
+    text = "COUNT can't be negative"
+
+
+class NegativeMaxlen(CommandError):
+    text = "MAXLEN can't be negative"
+
+
+class NegativeLimit(CommandError):
+    text = "LIMIT can't be negative"
+
+
+class RankIsZero(CommandError):
+    text = (
+        "RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from"
+        " the end of the list"
+    )
+
+
 class BadTimeout(CommandError):
     text = "timeout is not a float or out of range"
 
@@ -201,6 +236,16 @@ class InvalidExpire(CommandError):
 
 class Internal(CommandError):
     text = "internal error: the turn was rolled back, see the server's log"
+
+
+class Misconf(CommandError):
+    """The disk does not take writes."""
+
+    code = "MISCONF"
+
+    def __init__(self, reason: object) -> None:
+        """reason: what the disk said."""
+        super().__init__(f"Errors writing to the journal: {reason}")
 
 
 class ProtocolError(SpooldError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from spoold.command.spec import Flag
 from spoold.command.table import Entry, check_arity, unknown_subcommand
-from spoold.core.errors import CommandError
+from spoold.core.errors import CommandError, Misconf
 from spoold.core.reply import QUEUED
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Check = Callable[["Session", Entry, list[bytes]], CommandError | None]
 class Admission:
     """Checks in order; the first refusal is the reply.
 
-    checks: further ones that parts add (access control, pub/sub mode, refused writes).
+    checks: further ones that parts add (access control, pub/sub mode).
     """
 
     def __init__(self, dispatcher: Dispatcher) -> None:
@@ -69,6 +69,17 @@ class Admission:
         for check in self.checks:
             if (error := check(session, target, request)) is not None:
                 return error
+        if self._dispatcher.dbs.read_only and self._writes(session, target):
+            return Misconf(self._dispatcher.turn.commit.failing)
         if session.transaction is not None and target.flags & Flag.NO_MULTI:
             return CommandError("Command not allowed inside a transaction")
         return None
+
+    def _writes(self, session: Session, entry: Entry) -> bool:
+        """Whether running `entry` may change data."""
+        if entry.flags & Flag.WRITE:
+            return True
+        if entry.name != "exec" or session.transaction is None:
+            return False
+        queued = (self._dispatcher.table.find(request[0]) for request in session.transaction.requests)
+        return any(found is not None and found.flags & Flag.WRITE for found in queued)

@@ -12,6 +12,7 @@ the waiters of a key in the order in which they came, until the key is empty. Wh
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import chain, islice
 from time import perf_counter
 from typing import Any, Final
@@ -72,6 +73,7 @@ class Dispatcher:
         self._served_turn = -1
         dbs.on_rollback.append(self._unserve)
         turn.resume = self._resume
+        turn.on_read_only = partial(self.set_alert, "read only")
 
     # -- sessions -----------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from spoold.core.clock import Clock
-from spoold.core.errors import CommandError, EngineError, Internal, WritesRefused
+from spoold.core.errors import CommandError, Internal, Misconf, WritesRefused
 from spoold.dispatch.session import Session
 from spoold.engine.commit import Commit, Lost
 from spoold.keyspace.keyspace import Databases
@@ -33,6 +33,7 @@ class Turn:
     schedule: runs a callable after the sockets that are ready now (the loop's call_soon).
     on_lost: told when the state can't be trusted any more: the server must stop.
     resume: the dispatcher's. now_s: monotonic time at which the turn began.
+    on_read_only: told when writes begin to be refused, and when they are taken again.
     sessions: who has replies to be sent. commands: how many ran in this turn. woken: who may go on after it.
     """
 
@@ -60,12 +61,17 @@ class Turn:
         self.bytes_out = 0
         self.now_s = 0.0
         self.on_end: list[Callable[[], None]] = []
+        self.on_read_only: Callable[[bool], None] = _tell_no_one
 
     def begin(self) -> None:
         """Open a turn: the time stands still until it ends."""
         self.open = True
         self.dbs.now_ms = self.clock.unix_ms()
         self.now_s = self.clock.monotonic_s()
+        if self.commit.refusing is not self.dbs.read_only:
+            # Refused before they run, so that those who read in the same turn get their answers.
+            self.dbs.read_only = self.commit.refusing
+            self.on_read_only(self.commit.refusing)
         self.schedule(self.end)
 
     def join(self, session: Session) -> None:
@@ -82,7 +88,9 @@ class Turn:
             self.dbs.write()
             self.commit.commit_turn()
         except WritesRefused as error:
-            self._roll_back(CommandError(f"Errors writing to the journal: {error}", "MISCONF"))
+            self._roll_back(Misconf(error))
+        except Lost:
+            self._roll_back(Internal())
         except Exception:  # noqa: BLE001 - see the module's docstring
             self._abort_after_exception(None)
         self._release()
@@ -127,8 +135,12 @@ class Turn:
         try:
             self.commit.abort_turn()
             self.dbs.rollback()
-        except (Lost, EngineError) as lost:
-            self.on_lost(lost if isinstance(lost, Lost) else Lost(str(lost)))
+        except Lost as lost:
+            self.on_lost(lost)
+        except Exception as failure:
+            log.exception("a turn could not be rolled back")
+            self.commit.lost = Lost(f"a turn could not be rolled back: {failure}")
+            self.on_lost(self.commit.lost)
         for session in dict.fromkeys(self.sessions):
             session.fail(error)
 
@@ -152,6 +164,10 @@ class Turn:
             self.schedule(lambda: self.resume(woken))
         for hook in self.on_end:
             hook()
+
+
+def _tell_no_one(refusing: bool) -> None:
+    """No dispatcher yet."""
 
 
 def _no_one(sessions: list[Session]) -> None:

@@ -10,8 +10,13 @@ touches the tree, and a bulk of sorted puts costs a tenth of single ones (docs/b
 Only a turn that reads a range after it wrote, or one that deletes a range, opens a child transaction: the child holds
 what this turn has applied so far, so that the turn can be rolled back alone.
 
-Invariants: while the child is open the buffer is empty. `sections` holds what the child holds, in order; the batch of
-the turn is `sections` and then `fresh`. A value of None in either dict is a deletion.
+Invariants: while the child is open the buffer is empty. The open transaction holds whole turns only. `_sections` holds
+what the child holds, in order; the batch of the turn is `_sections` and then `fresh`. A value of None in either dict is
+a deletion.
+
+A full map ends the transaction that meets it. What the open transaction holds is then committed under the number of
+its last turn, and the work is done again in a larger map. Where that commit fails too, the log has what was lost:
+`recover`. Applying a batch twice gives the same state as applying it once, since mutations are blind.
 """
 
 from __future__ import annotations
@@ -25,13 +30,18 @@ from typing import Final, TypeAlias, cast
 import lmdb
 
 from spoold.core.errors import EngineError
-from spoold.engine.env import Environment, write_turn
+from spoold.engine.env import SYSTEM_TURN, Environment, write_turn
 
 Mutations: TypeAlias = "dict[bytes, bytes | None]"
 RangeDelete: TypeAlias = "tuple[bytes, bytes]"
 Section: TypeAlias = "Mutations | RangeDelete"
 
 MISSING: Final = object()
+
+
+class NoRoom(EngineError):
+    """The map is full while turns are brought back from the log: begin again in a larger one."""
+
 
 # Applying is a bulk: larger is cheaper a mutation, but blocks the loop longer (8,192 mutations: about 2 ms).
 BUFFER_MUTATIONS: Final = 8192
@@ -43,7 +53,9 @@ class Batch:
     fresh: this turn's mutations that LMDB does not hold; hot paths write into it directly.
     applied: mutations that the open transaction has taken since it was opened.
     on_commit: told the turn number of each LMDB commit.
-    lost: a commit failed, and with it the turns since the last one: `restart`, then `replay` them from the log.
+    lost: the transaction can't be used any more, and what it held is gone: `restart`, then `replay` from the log.
+    restoring: that is going on.
+    recover: does it in the middle of a turn; told what the disk said, None if only the map was full.
     source: shared design, sections 3 and 4.
     """
 
@@ -60,13 +72,21 @@ class Batch:
         "fresh",
         "lost",
         "on_commit",
+        "recover",
+        "restoring",
     )
+
+    _txn: lmdb.Transaction
+    applied: int
+    lost: bool
 
     def __init__(self, env: Environment) -> None:
         """Open the first transaction on `env`."""
         self._env = env
         self.fresh: Mutations = {}
         self.on_commit: Callable[[int], None] = _ignore
+        self.recover: Callable[[str | None], None] = _cannot_recover
+        self.restoring = False
         self._buffer: Mutations = {}
         self._sections: list[Section] = []
         self._child: lmdb.Transaction | None = None
@@ -84,6 +104,11 @@ class Batch:
             if value is MISSING:
                 return self._txn_get(key)
         return cast("bytes | None", value)
+
+    @property
+    def written(self) -> bool:
+        """Whether this turn has mutations."""
+        return bool(self.fresh or self._sections)
 
     @property
     def settled(self) -> bool:
@@ -165,30 +190,44 @@ class Batch:
     # -- the end of a turn --------------------------------------------------------------------------------------
 
     def sections(self) -> list[Section]:
-        """This turn's mutations in order; empty if it wrote nothing. The caller must not change them."""
-        return [*self._sections, self.fresh] if self.fresh else list(self._sections)
+        """This turn's mutations in order; empty if it wrote nothing. The caller must not change them.
+
+        raises: EngineError: the caller must abort the turn.
+        """
+        if self._child is None:
+            return [self.fresh] if self.fresh else []
+        self._settle()  # so that what the child brings into the transaction is the whole turn
+        return list(self._sections)
 
     def keep(self, turn: int) -> None:
-        """The turn is committed under the number `turn`: its mutations stay."""
+        """The turn is committed under the number `turn`: its mutations stay. `sections` comes before it.
+
+        raises: EngineError: see `lost`; the turn itself may be in doubt, and must be brought back from the log.
+        """
         self._kept_turn = turn
-        if self._child is not None:
+        if self._child is None:
+            self._buffer.update(self.fresh)
+            self.fresh = {}
+            if len(self._buffer) >= BUFFER_MUTATIONS:
+                self.apply()
+            return
+        try:
             self._child.commit()
-            self._child = None
-            self._txn_get = cast("Callable[[bytes], bytes | None]", self._txn.get)
-            self.applied += sum(len(s) if isinstance(s, dict) else 1 for s in self._sections)
-            self._sections = []
-            # The transaction now holds a part of a turn that its number does not count: harmless, because the
-            # journal has that turn, and applying a batch twice gives the same state as applying it once.
-        self._buffer.update(self.fresh)
-        self.fresh = {}
-        if len(self._buffer) >= BUFFER_MUTATIONS:
-            self.apply()
+        except lmdb.Error as error:
+            self.lost = True
+            raise EngineError(f"LMDB: {error}") from error
+        self._child = None
+        self._txn_get = cast("Callable[[bytes], bytes | None]", self._txn.get)
+        self.applied += sum(len(s) if isinstance(s, dict) else 1 for s in self._sections)
+        self._sections = []
+        self._applied_turn = turn
 
     def abort(self) -> None:
-        """The turn did not happen: drop all that it wrote."""
+        """The turn did not happen: drop all that it wrote. Sets `lost` where its failure broke the transaction."""
         self.fresh = {}
         self._sections = []
         self._abort_child()
+        self._check()
 
     # -- applying -----------------------------------------------------------------------------------------------
 
@@ -210,38 +249,46 @@ class Batch:
 
         raises: EngineError: see `lost`.
         """
-        self._kept_turn = max(turn, self._kept_turn)
         self.apply()
+        self._kept_turn = self._applied_turn = turn
         self._commit()
 
-    def restart(self, turn: int) -> None:
+    def commit_alone(self, turn: int, sections: list[Section]) -> None:
+        """Commit `turn`, which no log holds, whole or not at all. A `commit` comes directly before it.
+
+        raises: EngineError: see `lost`; the turn did not happen.
+        """
+        self.lost = True  # until the next transaction is open
+        try:
+            while not self._commits_whole(turn, sections):
+                self._txn.abort()
+                self._env.double()
+                self._txn = self._env.begin()
+        except lmdb.Error as error:
+            raise EngineError(f"LMDB commit: {error}") from error
+        self._kept_turn = self._applied_turn = turn
+        self._begin_next(turn)
+
+    def restart(self, turn: int, *, larger: bool = False) -> None:
         """Throw the open transaction away and begin anew behind the last LMDB commit, which holds `turn`.
 
+        The open turn, if there is one, stays: it is brought into the new transaction when that is needed.
+        larger: the map was too small.
         raises: EngineError: LMDB can't go on.
         """
-        self.abort()
+        self._abort_child()
         self._buffer = {}
         self._txn.abort()
         self._kept_turn = self._applied_turn = turn
+        if larger:
+            self._env.double()
         self._open()
 
-    def set_aside(self) -> list[Section]:
-        """Take the open turn's mutations out, so that a checkpoint can be made; `take_back` brings them in again."""
-        sections = self.sections()
-        self.abort()
-        return sections
-
-    def take_back(self, sections: list[Section]) -> None:
-        """Bring in what `set_aside` took out. raises: EngineError."""
-        for section in sections:
-            if section is sections[-1] and isinstance(section, dict):
-                self.fresh = section
-            else:
-                self._in_child(partial(_redo, section))
-                self._sections.append(section)
-
     def replay(self, turn: int, sections: list[Section]) -> None:
-        """Apply the batch of the committed `turn` again: at start, and after a failed commit."""
+        """Bring in the batch of the committed `turn`: at start, after a failed commit, behind a checkpoint.
+
+        raises: EngineError.
+        """
         for section in sections:
             if isinstance(section, dict):
                 self._buffer.update(section)
@@ -255,7 +302,7 @@ class Batch:
 
     def close(self) -> None:
         """Drop the open transaction; what was not committed stays in the journal."""
-        self.abort()
+        self._abort_child()
         self._txn.abort()
 
     # -- inside -------------------------------------------------------------------------------------------------
@@ -323,7 +370,15 @@ class Batch:
                 self._grow()
             except lmdb.Error as error:
                 _abort(child)
+                self._check()
                 raise EngineError(f"LMDB: {error}") from error
+
+    def _check(self) -> None:
+        """Set `lost` if LMDB gave the open transaction up: it does so when it meets a damaged page."""
+        try:
+            self._txn.get(SYSTEM_TURN)
+        except lmdb.Error:
+            self.lost = True
 
     def _abort_child(self) -> None:
         if self._child is not None:
@@ -332,27 +387,51 @@ class Batch:
             self._txn_get = cast("Callable[[bytes], bytes | None]", self._txn.get)
 
     def _grow(self) -> None:
-        """Commit what the transaction holds (whole turns), double the map, open the next transaction."""
-        self._commit(grow=True)
+        """Make the map larger; what the transaction holds (whole turns) is committed, or brought back from the log."""
+        if self.restoring:
+            raise NoRoom("the map is full")
+        try:
+            self._commit(double=True)
+        except EngineError as error:
+            self.recover(None if isinstance(error.__cause__, lmdb.MapFullError) else str(error))
 
-    def _commit(self, *, grow: bool = False) -> None:
+    def _commit(self, *, double: bool = False) -> None:
         turn = self._applied_turn
+        self.lost = True  # until the next transaction is open
         try:
             write_turn(self._txn, turn)
             self._txn.commit()
         except lmdb.Error as error:
-            self.lost = True
             raise EngineError(f"LMDB commit: {error}") from error
-        if grow:
+        self._begin_next(turn, double=double)
+
+    def _commits_whole(self, turn: int, sections: list[Section]) -> bool:
+        """Apply and commit; returns whether the map had room for it."""
+        try:
+            for section in sections:
+                _redo(section, self._txn)
+            write_turn(self._txn, turn)
+            self._txn.commit()
+        except lmdb.MapFullError:
+            return False
+        return True
+
+    def _begin_next(self, turn: int, *, double: bool = False) -> None:
+        """A commit that holds `turn` was made: make room for what follows."""
+        self.on_commit(turn)
+        if double:
             self._env.double()
         else:
             self._env.grow()
         self._open()
-        self.on_commit(turn)
 
 
 def _ignore(turn: int) -> None:
     """No one waits for LMDB commits yet."""
+
+
+def _cannot_recover(reason: str | None) -> None:
+    raise EngineError(f"LMDB commit: {reason or 'the map is full'}")
 
 
 def _abort(txn: lmdb.Transaction | None) -> None:

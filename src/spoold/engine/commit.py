@@ -7,12 +7,16 @@
 
 A **checkpoint** applies all turns to LMDB, commits it and begins the other journal segment. Failures:
 
-    append or sync fails   the turn is rolled back; its number is burned; the segment is not trusted again: writes are
-                           refused until a checkpoint has put all acknowledged turns into LMDB
+    append or sync fails   the turn is rolled back; its number is burned; the segment is not trusted again: the next
+                           turn that writes begins with a checkpoint, which puts all acknowledged turns into LMDB
     LMDB commit fails      the transaction is lost: a new one is opened and the journal's turns since the last
-                           checkpoint are applied to it again; turns go on until the segment is full, then are refused
+                           checkpoint are applied to it again; turns go on until the segment is full
+    that checkpoint fails  turns that write are refused at once until a checkpoint has succeeded (the ticker tries)
     redo fails             nothing can be trusted in memory: `Lost` is raised and the server must stop; the next start
                            replays the journal
+
+A turn that the log holds is committed, whatever fails behind it. One that was refused never comes back: a number is
+burned at each start too, so that what an earlier life of the server may have left behind the last turn stays dead.
 
 Invariant: the turn number stored in LMDB is `durable_turn`, and the log holds every acknowledged turn behind it.
 """
@@ -26,7 +30,7 @@ from typing import Final, Protocol
 
 from spoold.core.crashpoints import reached
 from spoold.core.errors import EngineError, WritesRefused
-from spoold.engine.batch import Batch, Section
+from spoold.engine.batch import Batch, NoRoom, Section
 from spoold.engine.env import Environment
 from spoold.engine.journal import SEGMENT_BYTES, Journal, JournalFull
 
@@ -51,8 +55,8 @@ class TurnLog(Protocol):
         """Keep the batch; returns its size. raises: JournalFull, OSError."""
         ...
 
-    def since(self, after: int, upto: int) -> Iterable[tuple[int, list[Section]]]:
-        """The batches of the turns behind `after` up to `upto`."""
+    def since(self, after: int, upto: int | None) -> Iterable[tuple[int, list[Section]]]:
+        """The batches of the turns behind `after` up to `upto`, or all. raises: EngineError, OSError."""
         ...
 
     def switch(self) -> None:
@@ -88,7 +92,7 @@ class JournalLog:
         """Write the record, and wait for the disk if `synced`."""
         return self.journal.append(turn, sections, sync=self.synced)
 
-    def since(self, after: int, upto: int) -> Iterable[tuple[int, list[Section]]]:
+    def since(self, after: int, upto: int | None) -> Iterable[tuple[int, list[Section]]]:
         """Read the turns back."""
         return self.journal.replay(after, upto)
 
@@ -111,9 +115,9 @@ class MemoryLog:
         self._turns.append((turn, sections))
         return size
 
-    def since(self, after: int, upto: int) -> Iterable[tuple[int, list[Section]]]:
+    def since(self, after: int, upto: int | None) -> Iterable[tuple[int, list[Section]]]:
         """The kept batches."""
-        return [pair for pair in self._turns if after < pair[0] <= upto]
+        return [pair for pair in self._turns if after < pair[0] and (upto is None or pair[0] <= upto)]
 
     def switch(self) -> None:
         """Forget them."""
@@ -135,12 +139,14 @@ class Commit:
 
     turn: the number last used; durable_turn: the last one in a synced LMDB commit.
     failing: what the disk said when it last refused something, until a checkpoint succeeds; else None.
-    refusing: the last turn that wrote was refused.
+    refusing: turns that write are refused until a checkpoint succeeds.
+    lost: set once nothing can be trusted any more: turns and checkpoints raise it.
     """
 
     def __init__(self, env: Environment, turn_log: TurnLog) -> None:
         """Open the batch on `env` and bring in what the log holds beyond it.
 
+        A disk that takes no checkpoint is no hindrance: what was acknowledged can be read, writes are refused.
         raises: EngineError (journal and data do not belong together, disk failed).
         """
         self._env = env
@@ -149,19 +155,25 @@ class Commit:
         self.durable_turn = env.turn
         self.failing: str | None = None
         self.refusing = False
+        self.lost: Lost | None = None
         self.checkpoints = 0
         self.turns = 0
         self.bytes_since_checkpoint = 0
         self.unsynced = False
         self._stranded = False
+        self._checkpointed = -1  # the last turn before the segment that is written now
+        self._logged: int | None = None  # the last turn in the log, None while that is not known
         self.batch = Batch(env)
         self.batch.on_commit = self._on_lmdb_commit
-        self.turn = self._replay(env.turn, 2**63)
-        self.replayed = self.turn - env.turn
-        self._logged = self.turn
-        if self.replayed:
-            self.batch.commit(self.turn)
-        turn_log.switch()
+        self.batch.recover = self._recover
+        self._logged = self._replay(env.turn, None)
+        self.replayed = self._logged - env.turn
+        self.turn = self._logged + 1
+        try:
+            self.checkpoint()
+        except WritesRefused as error:
+            log.error("%s; writes are refused until a checkpoint succeeds", error)
+            self._stranded = self.refusing = True
 
     # -- turns --------------------------------------------------------------------------------------------------
 
@@ -169,35 +181,42 @@ class Commit:
         """Make the open turn's batch durable as promised, and keep it.
 
         returns: whether the turn wrote anything.
-        raises: WritesRefused: it is not durable; the caller must abort the turn.
+        raises: WritesRefused: it is not durable, and the caller must abort the turn. Lost: the server must stop.
         """
+        if self.lost is not None:
+            raise self.lost
         batch = self.batch
         sections = batch.sections()
         if not sections:
             return False
-        self.refusing = True
+        if self.refusing:
+            raise WritesRefused(self.failing)
         if self._stranded:
-            self._checkpoint_before_turn()
+            self._commit_behind_checkpoint(sections)
+            return True
         turn = self.turn + 1
         try:
-            try:
-                size = self._log.append(turn, sections)
-            except JournalFull:
-                self._checkpoint_before_turn()
-                size = self._append_or_commit(turn, sections)
+            size = self._log.append(turn, sections)
+        except JournalFull:
+            self._commit_behind_checkpoint(sections)
+            return True
         except OSError as error:
             self._strand(turn, error)
             raise WritesRefused(self.failing) from error
-        self.refusing = False
         self.turn = self._logged = turn
         self.turns += 1
         self.bytes_since_checkpoint += size
         self.unsynced = True
-        batch.keep(turn)
+        try:
+            batch.keep(turn)
+        except EngineError as error:
+            self._bring_in(error)
         return True
 
     def abort_turn(self) -> None:
         """Roll the open turn back. raises: Lost: the server must stop."""
+        if self.lost is not None:
+            raise self.lost
         self.batch.abort()
         if self.batch.lost:
             self.rebuild()
@@ -205,23 +224,32 @@ class Commit:
     @property
     def pending(self) -> bool:
         """Whether a checkpoint would move anything."""
-        return self.turn != self.durable_turn
+        return self.turn != self._checkpointed
 
     @property
     def checkpoint_due(self) -> bool:
-        """Whether so much was written since the last checkpoint that the next one should come now."""
-        return self.bytes_since_checkpoint >= CHECKPOINT_BYTES or self.batch.applied >= CHECKPOINT_MUTATIONS
+        """Whether so much was written since the last checkpoint that the next one should come now.
+
+        While the disk fails none is due: a failed one costs as much as a start, so `CHECKPOINT_AFTER_S` lie between.
+        """
+        return (
+            self.bytes_since_checkpoint >= CHECKPOINT_BYTES or self.batch.applied >= CHECKPOINT_MUTATIONS
+        ) and self.failing is None
 
     def checkpoint(self) -> None:
         """Move all committed turns into LMDB, durably, and begin the other segment. Between turns only.
 
         raises: WritesRefused: the disk failed; all turns are still in the log. Lost: the server must stop.
         """
+        if self.lost is not None:
+            raise self.lost
         if not self.pending:
             return
         reached("checkpoint-before-commit")
         try:
             self.batch.commit(self.turn)
+        except Lost:
+            raise
         except EngineError as error:
             self._fail(f"checkpoint failed: {error}")
             if self.batch.lost:
@@ -230,6 +258,7 @@ class Commit:
         reached("checkpoint-after-commit")
         self._log.switch()
         reached("checkpoint-after-switch")
+        self._checkpointed = self.turn
         self.checkpoints += 1
         self.bytes_since_checkpoint = 0
         self.unsynced = False
@@ -239,7 +268,7 @@ class Commit:
 
     def sync_due(self) -> None:
         """`interval`: bring what was appended to the disk. raises: WritesRefused: a checkpoint must save it."""
-        if not self.unsynced:
+        if not self.unsynced or self._stranded:
             return
         try:
             self._log.sync()
@@ -249,24 +278,38 @@ class Commit:
             raise WritesRefused(self.failing) from error
         self.unsynced = False
 
-    def rebuild(self) -> None:
-        """Bring the turns since the last checkpoint back into a fresh LMDB transaction.
+    def rebuild(self, *, larger: bool = False) -> None:
+        """Bring the turns since the last LMDB commit back into a fresh transaction; the open turn stays as it is.
 
+        larger: the map was too small.
         raises: Lost: that failed too.
         """
         after, upto = self.durable_turn, self._logged
+        batch = self.batch
+        batch.restoring = True
         try:
-            self.batch.restart(after)
-            last = self._replay(after, upto)
+            while True:
+                batch.restart(after, larger=larger)
+                try:
+                    last = self._replay(after, upto)
+                    batch.apply()
+                    break
+                except NoRoom:
+                    larger = True
         except (EngineError, OSError) as error:
-            raise Lost(f"turns {after + 1} to {upto} can't be read back: {error}") from error
-        if last < upto:
-            raise Lost(f"turns {last + 1} to {upto} are gone from the journal")
+            self.lost = Lost(f"turns behind {after} can't be read back: {error}")
+            raise self.lost from error
+        finally:
+            batch.restoring = False
+        if upto is not None and last < upto:
+            self.lost = Lost(f"turns {last + 1} to {upto} are gone from the journal")
+            raise self.lost
 
     def close(self) -> None:
         """Checkpoint and close. raises: WritesRefused if the checkpoint failed; the journal still has all."""
         try:
-            self.checkpoint()
+            if self.lost is None:
+                self.checkpoint()
         finally:
             self.batch.close()
             self._log.close()
@@ -274,30 +317,63 @@ class Commit:
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _checkpoint_before_turn(self) -> None:
-        """Commit what stands before the open turn, and keep the turn open."""
-        sections = self.batch.set_aside()
-        self.checkpoint()
-        self.batch.take_back(sections)
-
-    def _append_or_commit(self, turn: int, sections: list[Section]) -> int:
-        """Append to the segment just begun; a batch that no segment can hold is committed by LMDB itself."""
+    def _commit_behind_checkpoint(self, sections: list[Section]) -> None:
+        """Commit the open turn behind a checkpoint of all that stand before it. raises: as `commit_turn`."""
+        batch = self.batch
+        batch.abort()
         try:
-            return self._log.append(turn, sections)
+            self.checkpoint()
+        except WritesRefused:
+            self.refusing = True
+            raise
+        turn = self.turn + 1
+        try:
+            size = self._log.append(turn, sections)
         except JournalFull:
-            pass
-        self.batch.keep(turn)
+            self._commit_alone(turn, sections)
+            return
+        except OSError as error:
+            self._strand(turn, error)
+            raise WritesRefused(self.failing) from error
+        self.turn = self._logged = turn
+        self.turns += 1
+        self.bytes_since_checkpoint += size
+        self.unsynced = True
         try:
-            self.batch.commit(turn)
+            batch.replay(turn, sections)
+        except EngineError as error:
+            batch.lost = True  # a part of the turn may be in
+            self._bring_in(error)
+
+    def _commit_alone(self, turn: int, sections: list[Section]) -> None:
+        """Let LMDB itself commit a batch that no segment can hold."""
+        # Whatever comes of it, the number is burned: LMDB may have the turn on the disk.
+        self.turn = turn
+        try:
+            self.batch.commit_alone(turn, sections)
         except EngineError as error:
             self._fail(f"commit of a large turn failed: {error}")
-            # The number is burned: LMDB may have the turn on the disk all the same.
-            self.turn = turn
             self._stranded = True
             self.rebuild()
             raise WritesRefused(self.failing) from error
+        self._logged = self._checkpointed = turn
+        self.turns += 1
         self.checkpoints += 1
-        return 0
+
+    def _bring_in(self, error: EngineError) -> None:
+        """The log holds the turn, so it counts, but it did not reach the open transaction."""
+        if isinstance(error, Lost):
+            raise error
+        self._fail(f"checkpoint failed: {error}")
+        if self.batch.lost:
+            self.batch.abort()
+            self.rebuild()
+
+    def _recover(self, reason: str | None) -> None:
+        """The batch met the end of the map, and what it holds could not be committed."""
+        if reason is not None:
+            self._fail(f"checkpoint failed: {reason}")
+        self.rebuild(larger=True)
 
     def _strand(self, turn: int, error: OSError) -> None:
         # The number is burned: the segment may hold a sound record of it all the same, and LMDB must be past it.
@@ -322,8 +398,8 @@ class Commit:
     def _on_lmdb_commit(self, turn: int) -> None:
         self.durable_turn = turn
 
-    def _replay(self, after: int, upto: int) -> int:
-        """Apply the log's turns behind `after` up to `upto`; returns the last one."""
+    def _replay(self, after: int, upto: int | None) -> int:
+        """Apply the log's turns behind `after` up to `upto`, or all; returns the last one."""
         last = after
         for turn, sections in self._log.since(after, upto):
             self.batch.replay(turn, sections)

@@ -50,20 +50,33 @@ class Environment:
         """Open or create the environment in `directory`."""
         self.directory = directory
         self.synced = synced
+        self._unmapped = False
         self._lock_fd = _own(directory)
         try:
             self.env = self._open(FIRST_MAP_BYTES)
-            self.database_id, self.turn = self._check_format()
+            try:
+                self._fill_up()
+                # LMDB opens a larger file with a map that ends where the file does: nothing could be written.
+                self.grow()
+                self.database_id, self.turn = self._check_format()
+            except BaseException:
+                self.env.close()
+                raise
         except BaseException:
             os.close(self._lock_fd)
             raise
 
     def begin(self, parent: lmdb.Transaction | None = None) -> lmdb.Transaction:
-        """Open a write transaction, or a child of `parent`."""
+        """Open a write transaction, or a child of `parent`. raises: lmdb.Error; EngineError after `grow` failed."""
+        self._check_mapped()
         return self.env.begin(parent=parent, write=True)
 
     def grow(self, at_least_bytes: int = 0) -> None:
-        """Make the map larger if its free part has become smaller than the headroom. No transaction may be open."""
+        """Make the map larger if its free part has become smaller than the headroom. No transaction may be open.
+
+        raises: EngineError: the system gives no more address space; nothing can be read or written any more.
+        """
+        self._check_mapped()
         info = self.env.info()
         used = (info["last_pgno"] + 1) * self.env.stat()["psize"]
         wanted = max(used + HEADROOM_BYTES, at_least_bytes)
@@ -73,11 +86,16 @@ class Environment:
         while size < wanted:
             size *= 2
         reached("map-before-grow")
-        self.env.set_mapsize(size)
+        try:
+            self.env.set_mapsize(size)
+        except lmdb.Error as error:
+            self._unmapped = True  # LMDB gave the old map back before it asked for the new one
+            raise EngineError(f"{self.directory / 'data.mdb'}: no map of {size} bytes: {error}") from error
         reached("map-after-grow")
 
     def double(self) -> None:
-        """Make the map at least twice as large: a transaction met its end."""
+        """Make the map at least twice as large: a transaction met its end. raises: as `grow`."""
+        self._check_mapped()
         self.grow(self.env.info()["map_size"] * 2)
 
     def used_bytes(self) -> int:
@@ -107,6 +125,21 @@ class Environment:
         except lmdb.Error as error:
             raise EngineError(f"{self.directory / 'data.mdb'} cannot be opened: {error}") from error
 
+    def _check_mapped(self) -> None:
+        if self._unmapped:
+            raise EngineError(f"{self.directory / 'data.mdb'} is not mapped any more")
+
+    def _fill_up(self) -> None:
+        """Make a file that was cut short as long as it says it is: reading behind the end of a mapped file kills the
+        process, reading zeros there is an error with a name.
+        """
+        path = self.directory / "data.mdb"
+        try:
+            if path.stat().st_size < self.used_bytes():
+                os.truncate(path, self.used_bytes())
+        except OSError as error:
+            raise EngineError(f"{path} is shorter than it should be, and damaged: {error.strerror}") from error
+
     def _check_format(self) -> tuple[bytes, int]:
         """Read the format, or write it into an empty environment.
 
@@ -132,7 +165,7 @@ class Environment:
                         "use the version that wrote it, or another --data directory"
                     )
                 found_id, turn = txn.get(SYSTEM_ID), txn.get(SYSTEM_TURN)
-                if found_id is None or turn is None:
+                if found_id is None or len(found_id) != 16 or turn is None or len(turn) != _U64.size:
                     raise EngineError(f"{self.directory / 'data.mdb'} lacks its system records: it is damaged")
                 return bytes(found_id), _U64.unpack(turn)[0]
             finally:
@@ -157,7 +190,7 @@ def _own(directory: Path) -> int:
         ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         holder = ""
         with contextlib.suppress(OSError):
             holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
@@ -166,6 +199,10 @@ def _own(directory: Path) -> int:
         raise EngineError(
             f"data directory {directory} is in use by another spoold{by}; choose one with --data"
         ) from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        os.close(descriptor)
+        raise EngineError(f"data directory {directory} cannot be locked: {error.strerror}") from error
+    with contextlib.suppress(OSError):  # the number is only for the message above, and the disk may be full
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor

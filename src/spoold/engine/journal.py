@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import struct
 import sys
 import zlib
@@ -39,6 +40,13 @@ HEADER_BYTES: Final = 4096
 # a few hundredths of a second when the directory is made.
 SEGMENT_BYTES: Final = 32 * 1024 * 1024
 NAMES: Final = ("journal.0", "journal.1")
+# One record is read and written in one call; a larger batch goes to LMDB itself.
+RECORD_BYTES: Final = 1 << 30
+# How far behind a broken record its successors are searched for: more than what one bad page can hold.
+_NEIGHBOURS: Final = 64
+_NEIGHBOURHOOD_BYTES: Final = 1 << 20
+# Bytes in a batch may look like the head of a record; each look costs a checksum.
+_LOOKS: Final = 64
 
 _RECORD = struct.Struct("<IIQ")
 _TURN = struct.Struct("<Q")
@@ -69,12 +77,12 @@ class Journal:
         self._fds: list[int] = []
         self._salts = [b"", b""]
         self.position = HEADER_BYTES
-        self.damage: str | None = None  # set by replay: valid records stand behind a broken one
+        self.damage: str | None = None  # set when opened or by replay: turns are lost, a copy of the segment is kept
+        self._sizes = [segment_bytes, segment_bytes]
         self._active = 0
         try:
-            for index, path in enumerate(self._paths):
-                fd, self._salts[index] = self._open_segment(path)
-                self._fds.append(fd)
+            for index in (0, 1):
+                self._open_segment(index)
         except OSError as error:
             self.close()
             raise EngineError(f"journal {directory} cannot be written: {error.strerror}") from error
@@ -93,7 +101,7 @@ class Journal:
         parts = encode_batch(sections)
         length = sum(map(len, parts))
         size = _RECORD.size + length
-        if self.position + size > self.segment_bytes:
+        if self.position + size > self.segment_bytes or length > RECORD_BYTES:
             raise JournalFull(f"turn {turn} needs {size} bytes")
         crc = zlib.crc32(self._salts[self._active] + _TURN.pack(turn))
         for part in parts:
@@ -133,11 +141,16 @@ class Journal:
     def replay(self, after: int, upto: int | None = None) -> Iterator[tuple[int, list[Section]]]:
         """The turns behind `after`, in order, up to the first torn or stale record (or `upto`, inclusive).
 
+        Without `upto`, sets `damage` if sound records of later turns stand behind that one.
         raises: EngineError: turns between `after` and the first record are missing.
         """
         expected = after + 1
+        ends: list[tuple[int, int, int | None]] = []
         for index in self._by_first_turn():
+            end = HEADER_BYTES
+            previous: int | None = None
             for turn, start, length in self._records(index):
+                end, previous = start + length, turn
                 if turn < expected:
                     continue
                 if turn != expected:
@@ -149,13 +162,19 @@ class Journal:
                     return
                 yield turn, decode_batch(self._read(index, start, length))
                 expected += 1
+            ends.append((index, end, previous))
+        if upto is not None:
+            return
+        for index, end, previous in ends:
+            if (previous is None or previous + 1 == expected) and self._has_later(index, end, expected):
+                self._keep_damaged(index, f"the record of turn {expected} is damaged, turns from there on")
 
     def _by_first_turn(self) -> list[int]:
+        """The segments, the one with the earlier turns first; one without a sound record is the last."""
         firsts = {}
         for index in (0, 1):
             first = next(self._records(index), None)
-            if first is not None:
-                firsts[index] = first[0]
+            firsts[index] = 1 << 64 if first is None else first[0]
         return sorted(firsts, key=firsts.__getitem__)
 
     def _records(self, index: int) -> Iterator[tuple[int, int, int]]:
@@ -169,8 +188,6 @@ class Journal:
             yield record
             previous = turn
             position = start + length
-        if previous is not None:
-            self._look_behind(index, position, previous)
 
     def _record_at(self, index: int, position: int) -> tuple[int, int, int] | None:
         head = os.pread(self._fds[index], _RECORD.size, position)
@@ -178,55 +195,72 @@ class Journal:
             return None
         length, crc, turn = _RECORD.unpack(head)
         start = position + _RECORD.size
-        if turn == 0 or start + length > self.segment_bytes:
+        # The segment may have been larger when it was written.
+        if turn == 0 or start + length > self._sizes[index]:
             return None
         batch = self._read(index, start, length)
         if zlib.crc32(batch, zlib.crc32(self._salts[index] + _TURN.pack(turn))) != crc:
             return None
         return turn, start, length
 
-    def _look_behind(self, index: int, position: int, previous: int) -> None:
-        """Tell a flipped bit from a torn tail: a sound record of a later turn behind a broken one is damage."""
-        head = os.pread(self._fds[index], _RECORD.size, position)
-        if len(head) < _RECORD.size:
-            return
-        length, _, _ = _RECORD.unpack(head)
-        behind = self._record_at(index, position + _RECORD.size + length)
-        if behind is not None and behind[0] == previous + 2:
-            self.damage = (
-                f"{self._paths[index]}: the record of turn {previous + 1} is damaged, "
-                f"turns from there on are not replayed"
-            )
+    def _has_later(self, index: int, position: int, lost: int) -> bool:
+        """Tell damage from a torn tail: whether sound records of turns behind `lost` follow the broken one of `lost`.
+
+        The broken record's length can't be trusted, so its successors are searched for by their turn numbers.
+        """
+        rest = self._read(index, position, self._sizes[index] - position)
+        if rest == bytes(len(rest)):
+            return False
+        for turn in range(lost + 1, lost + _NEIGHBOURS):
+            stop = len(rest) if turn == lost + 1 else _NEIGHBOURHOOD_BYTES
+            at = 0
+            for _ in range(_LOOKS):
+                at = rest.find(_TURN.pack(turn), max(at + 1, _TURN.size), stop)
+                if at < 0:
+                    break
+                if self._record_at(index, position + at - 8) is not None:
+                    return True
+        return False
 
     def _read(self, index: int, start: int, length: int) -> bytes:
         return os.pread(self._fds[index], length, start)
 
+    def _keep_damaged(self, index: int, what: str) -> None:
+        """Note that turns are lost, and keep what is left of them before the segment is overwritten."""
+        path = self._paths[index]
+        copy = path.with_name(path.name + ".damaged")
+        try:
+            shutil.copyfile(path, copy)
+            kept = f"a copy is kept as {copy.name}"
+        except OSError as error:
+            kept = f"no copy could be kept: {error.strerror}"
+        self.damage = f"{path}: {what} are not in the data; {kept}"
+
     # -- files --------------------------------------------------------------------------------------------------
 
-    def _open_segment(self, path: Path) -> tuple[int, bytes]:
-        """Open or make one segment; returns its descriptor and the salt of the pass that it holds."""
+    def _open_segment(self, index: int) -> None:
+        """Open or make one segment, and learn the salt of the pass that it holds."""
+        path = self._paths[index]
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            header = os.pread(fd, _HEADER_SIZE, 0)
-            size = os.fstat(fd).st_size
-            if _header_is_sound(header):
-                if header[8:24] != self._database_id:
-                    raise EngineError(
-                        f"{path} belongs to another database than data.mdb beside it; restore both together"
-                    )
-                salt = header[24:28]
-            else:
-                # The header is written last: a segment whose making was cut short is made anew.
-                salt, size = secrets.token_bytes(4), 0
-            if size < self.segment_bytes:
-                self._fill(fd, size)
-                os.pwrite(fd, self._header(salt), 0)
-                os.fsync(fd)
-                _sync_directory(path.parent)
-        except BaseException:
-            os.close(fd)
-            raise
-        return fd, salt
+        self._fds.append(fd)
+        header = os.pread(fd, HEADER_BYTES, 0)
+        size = os.fstat(fd).st_size
+        if _header_is_sound(header[:_HEADER_SIZE]):
+            if header[8:24] != self._database_id:
+                raise EngineError(f"{path} belongs to another database than data.mdb beside it; restore both together")
+            salt = header[24:28]
+        else:
+            # The header is written last: a segment whose making was cut short is made anew.
+            if any(header):
+                self._keep_damaged(index, "its header is damaged, turns that it held since the last checkpoint")
+            salt, size = secrets.token_bytes(4), 0
+        if size < self.segment_bytes:
+            self._fill(fd, size)
+            os.pwrite(fd, self._header(salt), 0)
+            os.fsync(fd)
+            _sync_directory(path.parent)
+        self._salts[index] = salt
+        self._sizes[index] = max(size, self.segment_bytes)
 
     def _fill(self, fd: int, start: int) -> None:
         zeros = bytes(1 << 20)

@@ -20,6 +20,8 @@ def expire_due(dbs: Databases, limit: int) -> int:
     returns: how many index entries were handled; `limit` means that more may be due.
     cost: O(limit), O(1) where nothing is due.
     """
+    if dbs.read_only:
+        return 0
     batch = dbs.batch
     due = batch.scan(layout.EXPIRY_FIRST, layout.expiry_stop(dbs.now_ms), limit)
     for key, value in due:

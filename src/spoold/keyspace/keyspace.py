@@ -77,7 +77,8 @@ class Keyspace:
         if record is ABSENT:
             return None
         if record.expire_ms and record.expire_ms <= self.dbs.now_ms:
-            self.expire(name)
+            if not self.dbs.read_only:
+                self.expire(name)
             return None
         return record
 
@@ -303,6 +304,7 @@ class Databases:
     now_ms: wall time of the open turn, the same for all its commands.
     ready: keys with waiters that changed, in order.
     next_due_ms: no key falls due before it.
+    read_only: the disk refuses writes; a key that is due is hidden, but stays until it is taken out.
     """
 
     def __init__(self, batch: Batch) -> None:
@@ -312,6 +314,7 @@ class Databases:
         self.expired = 0
         self.next_due_ms = 0
         self.has_garbage = True
+        self.read_only = False
         self.ready: dict[tuple[int, bytes], None] = {}
         self.cursors = CursorTable()
         self.on_rollback: list[Callable[[], None]] = []
@@ -363,7 +366,8 @@ class Databases:
         """The end of a turn: bring all changed records and counters into the batch."""
         for keyspace in self.used.values():
             keyspace.write()
-        if self._saved != (self._next_id, self.stamp):
+        # Ids that nothing was stored under need not be remembered: a turn that only reads must write nothing.
+        if self._saved != (self._next_id, self.stamp) and self.batch.written:
             self._saved = (self._next_id, self.stamp)
             self.batch.fresh[layout.COUNTERS] = _PAIR.pack(self._next_id, self.stamp)
 

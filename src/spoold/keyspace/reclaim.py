@@ -18,6 +18,8 @@ def reclaim(dbs: Databases, limit: int) -> bool:
     returns: whether there is more to do.
     cost: O(limit).
     """
+    if dbs.read_only:
+        return False
     batch = dbs.batch
     marks = batch.scan(layout.GARBAGE_FIRST, layout.GARBAGE_STOP, 1)
     if not marks:
