@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spoold.core.errors import EngineError
 from spoold.keyspace.packing import PLAIN_BYTES
-from spoold.keyspace.record import ListRecord, Record, SetRecord, StringRecord, decode
+from spoold.keyspace.record import ListRecord, Record, SetRecord, StringRecord, decode, outline
 
 u64 = st.integers(0, 2**64 - 1)
 expiries = st.just(0) | st.integers(1, 2**63 - 1)
@@ -87,10 +87,18 @@ def test_a_record_that_is_cut_off_is_an_error_or_a_shorter_string(record: Record
     assert isinstance(found, StringRecord)
 
 
+@given(records, names)
+def test_the_outline_of_a_record_says_what_the_record_says(record: Record, name: bytes) -> None:
+    full_name = name if len(name) > PLAIN_BYTES else None
+    assert outline(record.encode(name)) == (record.kind, record.expire_ms, full_name)
+
+
 @given(st.binary(max_size=60))
 def test_random_bytes_are_a_record_or_an_engine_error_and_nothing_else(raw: bytes) -> None:
     with contextlib.suppress(EngineError):
         decode(raw)
+    with contextlib.suppress(EngineError):
+        outline(raw)
 
 
 def test_an_unknown_type_is_an_engine_error() -> None:

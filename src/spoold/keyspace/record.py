@@ -214,6 +214,23 @@ def decode(raw: bytes) -> tuple[Record, bytes | None]:
     return record, name
 
 
+def outline(raw: bytes) -> tuple[bytes, int, bytes | None]:
+    """What a walk over many records needs of one, without its body.
+
+    returns: the kind, the expiry in Unix ms (0 = never), and the key's full name where that is long.
+    raises: EngineError: no record.
+    """
+    try:
+        type_byte, expire_ms = _HEAD.unpack_from(raw)
+        if type_byte & _LONG_NAME:
+            (length,) = _U32.unpack_from(raw, _HEAD.size)
+            start = _HEAD.size + _U32.size
+            return _TYPES[type_byte & ~_LONG_NAME].kind, expire_ms, raw[start : start + length]
+        return _TYPES[type_byte].kind, expire_ms, None
+    except (struct.error, KeyError) as error:
+        raise EngineError(f"damaged record {raw[:32]!r}: {error}") from error
+
+
 class _Absent(Record):
     """Stands in the cache for a key that is known not to exist."""
 

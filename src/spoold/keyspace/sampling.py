@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from spoold.engine.batch import Batch
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.packing import after
-from spoold.keyspace.record import decode
+from spoold.keyspace.record import outline
 
 # Up to so many names all are listed, about 60 µs.
 _LISTED: Final = 1000
@@ -48,8 +48,8 @@ def random_name(ks: Keyspace, chance: random.Random) -> bytes | None:
     for key in keys:
         raw = batch.get(key)
         if raw is not None:
-            record, full_name = decode(raw)
-            if not 0 < record.expire_ms <= ks.dbs.now_ms:
+            _, expire_ms, full_name = outline(raw)
+            if not 0 < expire_ms <= ks.dbs.now_ms:
                 return key[len(ks.prefix) :] if full_name is None else full_name
     found, _ = ks.scan(b"", _SEARCHED)
     return found[0][0] if found else None

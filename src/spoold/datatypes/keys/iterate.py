@@ -30,7 +30,7 @@ def keys(ctx: Context, pattern: bytes) -> list[bytes]:
     if _WILD.isdisjoint(pattern):
         return [] if ctx.ks.find(pattern) is None else [pattern]
     matches = compile_pattern(pattern)
-    return [name for name, _ in ctx.ks.names(literal_prefix(pattern)) if matches(name)]
+    return list(filter(matches, ctx.ks.names(literal_prefix(pattern))))
 
 
 @command(
@@ -68,7 +68,7 @@ def scan(ctx: Context, cursor: bytes, *options: bytes) -> list[object]:
     place = cursors.place(ks.database_id, number)
     found, place = ks.scan(place, min(count, _MOST_SCAN_RECORDS), literal_prefix(pattern))
     matches = compile_pattern(pattern)
-    names = [name for name, record in found if matches(name) and (not kind or record.kind == kind)]
+    names = [name for name, its_kind in found if matches(name) and (not kind or its_kind == kind)]
     return [b"%d" % (cursors.open(ks.database_id, place) if place else 0), names]
 
 
