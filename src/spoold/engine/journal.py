@@ -40,6 +40,8 @@ HEADER_BYTES: Final = 4096
 # a few hundredths of a second when the directory is made.
 SEGMENT_BYTES: Final = 32 * 1024 * 1024
 NAMES: Final = ("journal.0", "journal.1")
+# LMDB's limit.
+KEY_BYTES: Final = 511
 # One record is read and written in one call; a larger batch goes to LMDB itself.
 RECORD_BYTES: Final = 1 << 30
 # How far behind a broken record its successors are searched for: more than what one bad page can hold.
@@ -96,7 +98,7 @@ class Journal:
         """Write the batch of `turn` behind the last record, and wait for the disk if `sync`.
 
         returns: the record's size in bytes.
-        raises: JournalFull before anything is written; OSError: the segment must not be trusted any more.
+        raises: EngineError: LMDB can't hold one of the keys. JournalFull before anything is written; OSError: the segment must not be trusted any more.
         """
         parts = encode_batch(sections)
         length = sum(map(len, parts))
@@ -317,10 +319,14 @@ def _encode_mutations(mutations: Mutations, parts: list[bytes]) -> None:
         else:
             keys.append(key)
             values.append(value)
+    key_lengths = array("H", map(len, keys))
+    if keys and max(key_lengths) > KEY_BYTES:
+        # LMDB would refuse it after the turn was acknowledged, and again at each start.
+        raise EngineError(f"engine key of {max(key_lengths)} bytes: {max(keys, key=len)[:32]!r}")
     parts += (
         b"M",
         _COUNTS.pack(len(keys), len(deletes)),
-        _lengths("H", keys),
+        _little(key_lengths),
         _lengths("I", values),
         _lengths("H", deletes),
         b"".join(keys),
@@ -330,7 +336,10 @@ def _encode_mutations(mutations: Mutations, parts: list[bytes]) -> None:
 
 
 def _lengths(code: str, items: list[bytes]) -> bytes:
-    numbers = array(code, map(len, items))
+    return _little(array(code, map(len, items)))
+
+
+def _little(numbers: array[int]) -> bytes:
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers.tobytes()
