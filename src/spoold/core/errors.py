@@ -249,12 +249,16 @@ class Misconf(CommandError):
 
 
 class ProtocolError(SpooldError):
-    """The stream cannot be trusted any more: the text is answered as `-ERR …` and the connection closed."""
+    """The stream cannot be trusted any more: its farewell is sent and the connection closed.
 
-    def __init__(self, text: str | bytes) -> None:
-        """text: what follows `-ERR Protocol error: `."""
+    message: the text as Redis clients read it. farewell: the bytes that are sent; may be none.
+    """
+
+    def __init__(self, text: str | bytes, farewell: bytes | None = None) -> None:
+        """text: what follows `-ERR Protocol error: `. farewell: for other protocols than Redis's."""
         body = text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
         self.message = b"ERR Protocol error: " + body
+        self.farewell = b"-" + self.message + b"\r\n" if farewell is None else farewell
         super().__init__(self.message.decode("utf-8", "replace"))
 
 

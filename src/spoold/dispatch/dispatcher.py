@@ -239,9 +239,9 @@ class Dispatcher:
         if session.farewell is not None and not session.held:
             self._say_farewell(session)
 
-    def break_off(self, session: Session, message: bytes) -> None:
-        """The client's stream is broken: answer what came before, then the error, then close."""
-        session.farewell = b"-" + message + b"\r\n"
+    def break_off(self, session: Session, farewell: bytes) -> None:
+        """The client's stream is broken: answer what came before, then send `farewell`, then close."""
+        session.farewell = farewell
         if not session.held:
             self._say_farewell(session)
 

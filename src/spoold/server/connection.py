@@ -142,7 +142,7 @@ class Connection(asyncio.Protocol):
             if session.queue and len(session.queue) > QUEUED_REQUESTS:
                 self.hold_reading(True)
         if self._codec.broken is not None:
-            session.dispatcher.break_off(session, self._codec.broken.message)
+            session.dispatcher.break_off(session, self._codec.broken.farewell)
 
     @property
     def session(self) -> Session | None:
