@@ -22,7 +22,7 @@ its last turn, and the work is done again in a larger map. Where that commit fai
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import islice
 from typing import Final, TypeAlias, cast
@@ -441,13 +441,15 @@ def _abort(txn: lmdb.Transaction | None) -> None:
 
 def _write(txn: lmdb.Transaction, mutations: Mutations) -> None:
     """Apply puts and deletes in key order: neighbours share tree pages."""
-    puts = [(key, value) for key, value in mutations.items() if value is not None]
-    if puts:
-        puts.sort()
+    keys = sorted(mutations)
+    deletes = [key for key in keys if mutations[key] is None]
+    if deletes:
+        keys = [key for key in keys if mutations[key] is not None]
+    if keys:
+        values = cast("Iterable[bytes]", map(mutations.__getitem__, keys))
         with txn.cursor() as cursor:
-            cursor.putmulti(puts)
-    if len(puts) < len(mutations):
-        _delete_all(txn, sorted(key for key, value in mutations.items() if value is None))
+            cursor.putmulti(zip(keys, values, strict=True))
+    _delete_all(txn, deletes)
 
 
 def _delete_all(txn: lmdb.Transaction, keys: list[bytes]) -> None:
