@@ -6,13 +6,14 @@ A request is read into `_Step`s first, so that nothing is written if any of it i
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from spoold.command.args import Args
 from spoold.command.context import Context
 from spoold.command.spec import DENYOOM, FAST, READONLY, WRITE, Keys, command
 from spoold.core.errors import BadBitfieldType, BadOverflowRule, BitfieldReadOnly, NotAnInteger, SyntaxFault
-from spoold.core.numerals import parse_int
+from spoold.core.numerals import INT64_MAX, INT64_MIN, parse_int
 from spoold.core.reply import Reply
 from spoold.datatypes.strings import store
 from spoold.datatypes.strings.bitmaps import parse_bit_offset
@@ -110,8 +111,9 @@ def _parse(subcommands: tuple[bytes, ...]) -> list[_Step]:
     return steps
 
 
+@lru_cache(maxsize=128)
 def _parse_type(text: bytes) -> tuple[bool, int]:
-    """(whether signed, bits) of a type such as i16 or u8. raises: BadBitfieldType."""
+    """(whether signed, bits) of a type such as i16 or u8, of which there are 127. raises: BadBitfieldType."""
     signed = text.startswith(b"i")
     try:
         bits = parse_int(text[1:])
@@ -138,6 +140,9 @@ def _run(value: bytearray, step: _Step) -> int | None:
         amount += old
     elif not field.signed:
         amount &= _LOW_64  # a negative number stands for the unsigned one with the same 64 bits, as in C
+    elif rule == b"SAT" and field.bits < 64 and amount < INT64_MIN + (1 << field.bits - 1):
+        # Redis takes a number this close to the lowest of 64 bits for one that is too high: its check overflows.
+        amount = INT64_MAX
     fitting = _fit(amount, field, rule)
     if fitting is None:
         return None
