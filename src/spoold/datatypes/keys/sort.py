@@ -1,7 +1,7 @@
 """SORT, SORT_RO: the elements of a list or set in order, by themselves or by values that other keys hold.
 
 A pattern (BY, GET) names a key for each element: its first `*` is replaced by the element; behind `->` stands a field
-of a hash. To add a type that can be sorted, give it a line in `_ELEMENTS`.
+of a hash. Which types can be sorted is written in `elements.py`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from spoold.command.spec import DANGEROUS, DENYOOM, READONLY, WRITE, Flag, Keys,
 from spoold.core.errors import NotADouble, NotAFloat, SyntaxFault, WrongType
 from spoold.core.numerals import parse_float
 from spoold.core.reply import Reply
-from spoold.datatypes.lists import store as lists
+from spoold.datatypes.keys import elements
 from spoold.keyspace.keyspace import Keyspace
-from spoold.keyspace.record import ListRecord, Record, SetRecord, StringRecord
+from spoold.keyspace.record import ListRecord, SetRecord, StringRecord
 
 _BLANKS: Final = b" \t\n\v\f\r"
 
@@ -97,14 +97,14 @@ def sort(ctx: Context, key: bytes, *options: bytes) -> Reply:
     source: redis: src/sort.c, sortCommandGeneric.
     """
     request = _Request(options, storing=True)
-    found = _sorted(ctx.ks, key, request)
+    result = _sorted(ctx.ks, key, request)
     if request.destination is None:
-        return found
+        return result
     ks, destination = ctx.ks, request.destination
     ks.delete(destination)
-    if found:
-        lists.push(ks, destination, lists.TAIL, [value or b"" for value in found])
-    return len(found)
+    if result:
+        elements.write(ks, destination, ListRecord.kind, [value or b"" for value in result])
+    return len(result)
 
 
 @command(
@@ -128,37 +128,36 @@ def _sorted(ks: Keyspace, key: bytes, request: _Request) -> list[bytes | None]:
     record = ks.find(key)
     if record is None:
         return []
-    elements_of = _ELEMENTS.get(type(record))
-    if elements_of is None:
+    found = elements.read(ks, record)
+    if found is None:
         raise WrongType
-    elements = elements_of(ks, record)
     if not request.unordered:
-        _order(ks, elements, request)
+        _order(ks, found, request)
     elif isinstance(record, SetRecord) and request.destination is not None:
         # As in Redis: what is stored must not depend on the order in which a set happens to be kept.
-        elements.sort(reverse=request.descending)
+        found.sort(reverse=request.descending)
     elif isinstance(record, ListRecord) and request.descending:
-        elements.reverse()
+        found.reverse()
     start = max(request.start, 0)
-    stop = len(elements) if request.count < 0 else start + request.count
-    elements = elements[start:stop]
+    stop = len(found) if request.count < 0 else start + request.count
+    found = found[start:stop]
     if not request.gets:
-        return list(elements)
+        return list(found)
     lookups = [_lookup(ks, pattern) for pattern in request.gets]
-    return [lookup(element) for element in elements for lookup in lookups]
+    return [lookup(element) for element in found for lookup in lookups]
 
 
-def _order(ks: Keyspace, elements: list[bytes], request: _Request) -> None:
+def _order(ks: Keyspace, found: list[bytes], request: _Request) -> None:
     """Sort in place. raises: NotADouble."""
     value_of: Lookup = _itself if request.by is None else _lookup(ks, request.by)
     if not request.alpha:
         # Equal numbers are ordered by their elements; an element without a value counts as 0.
-        elements.sort(key=lambda element: (_score(value_of(element)), element), reverse=request.descending)
+        found.sort(key=lambda element: (_score(value_of(element)), element), reverse=request.descending)
     elif request.by is None:
-        elements.sort(reverse=request.descending)
+        found.sort(reverse=request.descending)
     else:
-        values = {element: value_of(element) for element in elements}
-        elements.sort(
+        values = {element: value_of(element) for element in found}
+        found.sort(
             key=lambda element: (values[element] is not None, values[element] or b""), reverse=request.descending
         )
 
@@ -212,12 +211,3 @@ def _score(text: bytes | None) -> float:
     if 0.0 < abs(number) < sys.float_info.min:
         raise NotADouble
     return number
-
-
-def _list_elements(ks: Keyspace, record: ListRecord) -> list[bytes]:
-    return lists.read(ks, record, record.head, record.tail)
-
-
-_ELEMENTS: Final[dict[type[Record], Callable[..., list[bytes]]]] = {
-    ListRecord: _list_elements,
-}

@@ -1,0 +1,101 @@
+"""OBJECT: what Redis tells of its inner workings, answered as it would answer for the same value.
+
+Clients and test suites ask for encodings. spoold has none of them; the answers follow the limits that Redis 7.0 has by
+default. To add a type, give it a line in `_ENCODINGS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from spoold.command.context import Context
+from spoold.command.spec import LOADING, READONLY, STALE, Keys, command
+from spoold.core.errors import CommandError, NoFrequency
+from spoold.core.numerals import parse_int
+from spoold.core.reply import Simple
+from spoold.datatypes.keys import elements
+from spoold.keyspace.keyspace import Keyspace
+from spoold.keyspace.record import ListRecord, Record, SetRecord, StringRecord
+
+# Bytes of the longest string that Redis keeps in one allocation with its header.
+_EMBEDDED_BYTES: Final = 44
+# Members of the largest set of integers that Redis keeps as a sorted array.
+_INTSET_MEMBERS: Final = 512
+
+_HELP: Final = (
+    b"OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    b"ENCODING <key>",
+    b"    How Redis would keep the value of the key.",
+    b"FREQ <key>",
+    b"    How often the key is used; not kept, and refused as in Redis.",
+    b"IDLETIME <key>",
+    b"    Seconds since the key was last used; not kept, always 0.",
+    b"REFCOUNT <key>",
+    b"    How many refer to the value; always 1.",
+    b"HELP",
+    b"    This text.",
+)
+
+
+@command("OBJECT|ENCODING", flags=READONLY, keys=Keys(2), since="2.2.3", syntax="OBJECT ENCODING key", group="generic")
+def object_encoding(ctx: Context, key: bytes) -> bytes | None:
+    """Tells how Redis would keep the value of a key."""
+    record = ctx.ks.find(key)
+    return None if record is None else _ENCODINGS[type(record)](ctx.ks, record)
+
+
+@command("OBJECT|FREQ", flags=READONLY, keys=Keys(2), since="4.0.0", syntax="OBJECT FREQ key", group="generic")
+def object_freq(ctx: Context, key: bytes) -> None:
+    """Refuses, as Redis does unless it evicts by frequency of use."""
+    if ctx.ks.find(key) is not None:
+        raise NoFrequency
+
+
+@command("OBJECT|IDLETIME", flags=READONLY, keys=Keys(2), since="2.2.3", syntax="OBJECT IDLETIME key", group="generic")
+def object_idletime(ctx: Context, key: bytes) -> int | None:
+    """Tells how many seconds a key was not used; no time of last use is kept, so 0."""
+    return None if ctx.ks.find(key) is None else 0
+
+
+@command("OBJECT|REFCOUNT", flags=READONLY, keys=Keys(2), since="2.2.3", syntax="OBJECT REFCOUNT key", group="generic")
+def object_refcount(ctx: Context, key: bytes) -> int | None:
+    """Tells how many refer to the value of a key; always 1."""
+    return None if ctx.ks.find(key) is None else 1
+
+
+@command("OBJECT|HELP", flags=LOADING | STALE, since="6.2.0", syntax="OBJECT HELP", group="generic")
+def object_help(ctx: Context) -> list[Simple]:
+    """Describes the subcommands."""
+    return [Simple(line) for line in _HELP]
+
+
+def _string(ks: Keyspace, record: StringRecord) -> bytes:
+    if _is_integer(record.value):
+        return b"int"
+    return b"embstr" if len(record.value) <= _EMBEDDED_BYTES else b"raw"
+
+
+def _list(ks: Keyspace, record: ListRecord) -> bytes:
+    return b"quicklist"
+
+
+def _set(ks: Keyspace, record: SetRecord) -> bytes:
+    if record.members <= _INTSET_MEMBERS and all(map(_is_integer, elements.read(ks, record) or ())):
+        return b"intset"
+    return b"hashtable"
+
+
+def _is_integer(text: bytes) -> bool:
+    try:
+        parse_int(text)
+    except CommandError:
+        return False
+    return True
+
+
+_ENCODINGS: Final[dict[type[Record], Callable[..., bytes]]] = {
+    StringRecord: _string,
+    ListRecord: _list,
+    SetRecord: _set,
+}

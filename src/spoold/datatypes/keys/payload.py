@@ -1,0 +1,312 @@
+"""What DUMP gives and RESTORE takes: one value in Redis's RDB format, its version, its CRC-64.
+
+    payload    type 1 | value | RDB version 2 (little-endian) | CRC-64 of all before it 8 (little-endian)
+
+Written are the plainest types: string, list of strings, set of strings; every Redis since 2.6 restores them. Read is
+whatever Redis 2.6 to 8 writes for these three, packed forms and compressed strings included. The version is not
+looked at: a newer Redis marks payloads of types that have not changed with its own, and other types are refused anyway.
+
+To add a type: its kind and what reads it in `_READERS`, and a line in `encode`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from spoold.core.errors import BadFormat, BadPayload, NotAnInteger
+from spoold.core.numerals import parse_int
+from spoold.datatypes.keys.crc64 import crc64
+
+# Redis 7.0's.
+RDB_VERSION: Final = 10
+
+_FOOTER: Final = struct.Struct("<HQ")
+
+# No payload may unpack to more than this, whatever its lengths say: a compressed string can grow ninetyfold.
+_MOST_BYTES: Final = 512 * 1024 * 1024
+
+_STRING: Final = 0
+_LIST: Final = 1
+_SET: Final = 2
+
+_INT_WIDTHS: Final = (1, 2, 4)
+_COMPRESSED: Final = 3
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a payload holds. kind: as TYPE names it. parts: the string alone, or the elements in order, never none."""
+
+    kind: bytes
+    parts: list[bytes]
+
+
+def encode(value: Value) -> bytes:
+    """The payload of a value. cost: O(bytes)."""
+    if value.kind == b"string":
+        body = bytes((_STRING,)) + _encode_string(value.parts[0])
+    else:
+        type_byte = {b"list": _LIST, b"set": _SET}[value.kind]
+        parts = map(_encode_string, value.parts)
+        body = b"".join((bytes((type_byte,)), _encode_length(len(value.parts)), *parts))
+    body += RDB_VERSION.to_bytes(2, "little")
+    return body + crc64(body).to_bytes(8, "little")
+
+
+def decode(payload: bytes) -> Value:
+    """The value in a payload.
+
+    raises: BadPayload (checksum), BadFormat (a type that is not known, a damaged value).
+    cost: O(bytes of the value).
+    """
+    if len(payload) < _FOOTER.size:
+        raise BadPayload
+    _, checksum = _FOOTER.unpack_from(payload, len(payload) - _FOOTER.size)
+    # As in Redis, 0 stands for "not computed".
+    if checksum and checksum != crc64(payload[:-8]):
+        raise BadPayload
+    reader = _Reader(payload[: -_FOOTER.size])
+    kind, read = _READERS.get(reader.byte(), (b"", None))
+    if read is None:
+        raise BadFormat
+    parts = read(reader)
+    if reader.left or not parts or (kind == b"set" and len(set(parts)) != len(parts)):
+        raise BadFormat
+    return Value(kind, parts)
+
+
+def _encode_length(number: int) -> bytes:
+    if number < 1 << 6:
+        return bytes((number,))
+    if number < 1 << 14:
+        return (0x4000 | number).to_bytes(2, "big")
+    if number < 1 << 32:
+        return b"\x80" + number.to_bytes(4, "big")
+    return b"\x81" + number.to_bytes(8, "big")
+
+
+def _encode_string(text: bytes) -> bytes:
+    """The string, as an integer of 1, 2 or 4 bytes where it is one."""
+    if 0 < len(text) <= 11:
+        try:
+            number = parse_int(text)
+        except NotAnInteger:
+            number = 1 << 31
+        for form, width in enumerate(_INT_WIDTHS):
+            if -(1 << width * 8 - 1) <= number < 1 << width * 8 - 1:
+                return bytes((0xC0 | form,)) + number.to_bytes(width, "little", signed=True)
+    return _encode_length(len(text)) + text
+
+
+class _Reader:
+    """Reads bytes from left to right; whatever is not there is BadFormat."""
+
+    def __init__(self, data: bytes, budget: int = _MOST_BYTES) -> None:
+        """budget: bytes that strings may still take."""
+        self._data = data
+        self._at = 0
+        self._budget = budget
+
+    @property
+    def left(self) -> int:
+        """How many bytes are left."""
+        return len(self._data) - self._at
+
+    def take(self, count: int) -> bytes:
+        """The next `count` bytes."""
+        if not 0 <= count <= self.left:
+            raise BadFormat
+        self._at += count
+        return self._data[self._at - count : self._at]
+
+    def byte(self) -> int:
+        """The next byte."""
+        return self.take(1)[0]
+
+    def number(self, width: int, *, signed: bool = False) -> int:
+        """The next `width` bytes, little-endian."""
+        return int.from_bytes(self.take(width), "little", signed=signed)
+
+    def length(self) -> int:
+        """A length in RDB's own encoding."""
+        first = self.byte()
+        match first >> 6:
+            case 0:
+                return first
+            case 1:
+                return (first & 0x3F) << 8 | self.byte()
+        if first not in {0x80, 0x81}:
+            raise BadFormat
+        return int.from_bytes(self.take(4 if first == 0x80 else 8), "big")
+
+    def string(self) -> bytes:
+        """A string: plain, an integer, or compressed."""
+        if self.left and self._data[self._at] >> 6 == 3:
+            form = self.byte() & 0x3F
+            if form < len(_INT_WIDTHS):
+                return b"%d" % self.number(_INT_WIDTHS[form], signed=True)
+            if form != _COMPRESSED:
+                raise BadFormat
+            packed, unpacked = self.length(), self.length()
+            self._pay(unpacked)
+            return _inflate(self.take(packed), unpacked)
+        count = self.length()
+        self._pay(count)
+        return self.take(count)
+
+    def _pay(self, count: int) -> None:
+        self._budget -= count
+        if self._budget < 0:
+            raise BadFormat
+
+
+def _inflate(packed: bytes, length: int) -> bytes:
+    """Undo LZF: runs of literal bytes, and references to what stands up to 8 KiB before."""
+    reader = _Reader(packed)
+    out = bytearray()
+    while reader.left:
+        control = reader.byte()
+        if control < 0x20:
+            out += reader.take(control + 1)
+        else:
+            count = control >> 5
+            if count == 7:
+                count += reader.byte()
+            count += 2
+            start = len(out) - ((control & 0x1F) << 8 | reader.byte()) - 1
+            if start < 0:
+                raise BadFormat
+            piece = out[start : start + count]
+            # A reference may reach into what it makes: then the piece repeats.
+            out += (piece * (count // len(piece) + 1))[:count]
+        if len(out) > length:
+            raise BadFormat
+    if len(out) != length:
+        raise BadFormat
+    return bytes(out)
+
+
+def _one(reader: _Reader) -> list[bytes]:
+    return [reader.string()]
+
+
+def _strings(reader: _Reader) -> list[bytes]:
+    count = reader.length()
+    if count > reader.left:
+        raise BadFormat
+    return [reader.string() for _ in range(count)]
+
+
+def _intset(reader: _Reader) -> list[bytes]:
+    """Width 4 | count 4 | integers."""
+    packed = _Reader(reader.string())
+    width, count = packed.number(4), packed.number(4)
+    if width not in {2, 4, 8} or packed.left != width * count:
+        raise BadFormat
+    return [b"%d" % packed.number(width, signed=True) for _ in range(count)]
+
+
+def _listpack(data: bytes) -> Iterator[bytes]:
+    """Bytes 4 | entries 2 | entries, each followed by its own length | 0xFF."""
+    reader = _Reader(data)
+    if reader.number(4) != len(data):
+        raise BadFormat
+    reader.take(2)
+    while (first := reader.byte()) != 0xFF:
+        before = reader.left
+        if first < 0x80:
+            yield b"%d" % first
+        elif first < 0xC0:
+            yield reader.take(first & 0x3F)
+        elif first < 0xE0:
+            number = (first & 0x1F) << 8 | reader.byte()
+            yield b"%d" % (number - (1 << 13) if number >= 1 << 12 else number)
+        elif first < 0xF0:
+            yield reader.take((first & 0x0F) << 8 | reader.byte())
+        elif first == 0xF0:
+            yield reader.take(reader.number(4))
+        elif first <= 0xF4:
+            yield b"%d" % reader.number((2, 3, 4, 8)[first - 0xF1], signed=True)
+        else:
+            raise BadFormat
+        size = 1 + before - reader.left
+        reader.take(max(1, (size.bit_length() + 6) // 7))
+    if reader.left:
+        raise BadFormat
+
+
+def _ziplist(data: bytes) -> Iterator[bytes]:
+    """Bytes 4 | tail 4 | entries 2 | entries, each behind the length of the one before | 0xFF."""
+    reader = _Reader(data)
+    if reader.number(4) != len(data):
+        raise BadFormat
+    reader.take(6)
+    while (before := reader.byte()) != 0xFF:
+        if before == 0xFE:
+            reader.take(4)
+        first = reader.byte()
+        match first >> 6:
+            case 0:
+                yield reader.take(first)
+            case 1:
+                yield reader.take((first & 0x3F) << 8 | reader.byte())
+            case 2:
+                yield reader.take(int.from_bytes(reader.take(4), "big"))
+            case _:
+                if 0xF1 <= first <= 0xFD:
+                    yield b"%d" % ((first & 0x0F) - 1)
+                elif first in _ZIPLIST_INTS:
+                    yield b"%d" % reader.number(_ZIPLIST_INTS[first], signed=True)
+                else:
+                    raise BadFormat
+    if reader.left:
+        raise BadFormat
+
+
+_ZIPLIST_INTS: Final = {0xC0: 2, 0xD0: 4, 0xE0: 8, 0xF0: 3, 0xFE: 1}
+
+
+def _one_listpack(reader: _Reader) -> list[bytes]:
+    return list(_listpack(reader.string()))
+
+
+def _one_ziplist(reader: _Reader) -> list[bytes]:
+    return list(_ziplist(reader.string()))
+
+
+def _ziplists(reader: _Reader) -> list[bytes]:
+    return [part for _ in range(_nodes(reader)) for part in _ziplist(reader.string())]
+
+
+def _quicklist(reader: _Reader) -> list[bytes]:
+    """Nodes, each a plain element (1) or a listpack (2)."""
+    parts: list[bytes] = []
+    for _ in range(_nodes(reader)):
+        container = reader.length()
+        if container not in {1, 2}:
+            raise BadFormat
+        node = reader.string()
+        parts += [node] if container == 1 else _listpack(node)
+    return parts
+
+
+def _nodes(reader: _Reader) -> int:
+    count = reader.length()
+    if count > reader.left:
+        raise BadFormat
+    return count
+
+
+_READERS: Final[dict[int, tuple[bytes, Callable[[_Reader], list[bytes]]]]] = {
+    _STRING: (b"string", _one),
+    _LIST: (b"list", _strings),
+    _SET: (b"set", _strings),
+    10: (b"list", _one_ziplist),
+    11: (b"set", _intset),
+    14: (b"list", _ziplists),
+    18: (b"list", _quicklist),
+    20: (b"set", _one_listpack),
+}
