@@ -6,7 +6,8 @@ from types import ModuleType
 from typing import Final
 
 from spoold.datatypes.keys import commands as keys
-from spoold.datatypes.keys import databases, expire, iterate, transfer
+from spoold.datatypes.keys import databases, expire, iterate, objects, sort, transfer
+from spoold.datatypes.lists import blocking
 from spoold.datatypes.lists import commands as lists
 from spoold.datatypes.strings import bitfield, bitmaps, counters, lcs
 from spoold.datatypes.strings import commands as strings
@@ -18,9 +19,12 @@ ROOMS: Final[tuple[ModuleType, ...]] = (
     bitmaps,
     bitfield,
     lists,
+    blocking,
     keys,
     databases,
     expire,
     iterate,
+    objects,
+    sort,
     transfer,
 )

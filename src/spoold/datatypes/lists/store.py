@@ -3,9 +3,13 @@
     record   object id, head, tail: the elements stand at head <= position < tail (biased by 2**63)
     element  prefix, position 8 (big-endian) -> value
 
-Positions are contiguous, so the element at an index is one get; removing or inserting in the middle shifts the
-shorter side. All functions take the database and the key's name first; a missing key is an empty list, and a list
-that loses its last element is no key any more. They raise WrongType where the key holds something else.
+Positions are contiguous, so the element at an index is one get; removing or inserting in the middle (editing.py)
+shifts the shorter side. All functions on names take the database and the key's name first; a missing key is an empty
+list, and a list that loses its last element is no key any more. They raise WrongType where the key holds something
+else. An index counts from the head, from 0; a negative one from the tail, from -1.
+
+`push` and `pop` are the hot path of every queue: they look into the cache themselves and write the turn's dicts.
+A scan replaces `batch.fresh`: take it from the batch again after each read of a range.
 """
 
 from __future__ import annotations
@@ -15,10 +19,19 @@ from typing import Final
 
 from spoold.core.errors import WrongType
 from spoold.keyspace.keyspace import Keyspace
+from spoold.keyspace.layout import DROPPED_OBJECT
 from spoold.keyspace.record import ListRecord
 
 HEAD: Final = 0
 TAIL: Final = 1
+
+# Up to so many neighbours are read one by one while mutations are pending: a scan would apply those first, which
+# alone costs as much as 150 reads. Nor is it worth a range delete.
+FEW: Final = 128
+# Elements that are read or deleted in one go, some milliseconds.
+MANY: Final = 4096
+# LTRIM moves what it keeps where it drops this many times as much: a move costs a read and a write, a delete is one.
+MOVE_FACTOR: Final = 8
 
 
 def find(ks: Keyspace, name: bytes) -> ListRecord | None:
@@ -29,6 +42,11 @@ def find(ks: Keyspace, name: bytes) -> ListRecord | None:
     if record.__class__ is not ListRecord:
         raise WrongType
     return record
+
+
+def holds_list(ks: Keyspace, name: bytes) -> bool:
+    """Whether there is a list under `name`."""
+    return ks.find(name).__class__ is ListRecord
 
 
 def push(ks: Keyspace, name: bytes, side: int, values: Sequence[bytes]) -> int:
@@ -85,7 +103,169 @@ def pop(ks: Keyspace, name: bytes, side: int) -> bytes | None:
     return value
 
 
+def pop_many(ks: Keyspace, name: bytes, side: int, count: int) -> list[bytes] | None:
+    """Take up to `count` elements from one side, in the order of single pops; None if there is no list.
+
+    cost: O(count); the whole list is dropped in O(1) once it is read.
+    """
+    record = find(ks, name)
+    if record is None:
+        return None
+    head, tail = record.head, record.tail
+    if count >= tail - head:
+        values = read(ks, record, head, tail)
+        ks.delete(name)
+    elif side:
+        values = read(ks, record, tail - count, tail)
+        cut(ks, record, head, tail - count)
+        ks.changed(name, record)
+    else:
+        values = read(ks, record, head, head + count)
+        cut(ks, record, head + count, tail)
+        ks.changed(name, record)
+    if side:
+        values.reverse()
+    return values
+
+
+def move(ks: Keyspace, source: bytes, target: bytes, from_side: int, to_side: int) -> bytes | None:
+    """Take an element from one side of a list and add it to a side of another one, or of the same.
+
+    returns: the element; None if there is no source, and then the target is not looked at.
+    cost: O(1).
+    """
+    record = find(ks, source)
+    if record is None:
+        return None
+    if source == target:
+        return _rotate(ks, source, record, from_side, to_side)
+    find(ks, target)  # its type must be right before anything is taken
+    value = pop(ks, source, from_side)
+    assert value is not None  # noqa: S101 - there is a list
+    push(ks, target, to_side, (value,))
+    return value
+
+
+def _rotate(ks: Keyspace, name: bytes, record: ListRecord, from_side: int, to_side: int) -> bytes:
+    batch, prefix = ks.batch, record.prefix
+    position = record.tail - 1 if from_side else record.head
+    key = prefix + position.to_bytes(8, "big")
+    value = batch.get(key)
+    assert value is not None  # noqa: S101 - positions are contiguous
+    if from_side != to_side:
+        batch.delete(key)
+        if to_side:
+            batch.put(prefix + record.tail.to_bytes(8, "big"), value)
+            record.head += 1
+            record.tail += 1
+        else:
+            record.head -= 1
+            record.tail -= 1
+            batch.put(prefix + record.head.to_bytes(8, "big"), value)
+    ks.changed(name, record)
+    return value
+
+
 def length(ks: Keyspace, name: bytes) -> int:
     """How many elements there are. cost: O(1)."""
     record = find(ks, name)
     return 0 if record is None else record.tail - record.head
+
+
+def position(record: ListRecord, index: int) -> int | None:
+    """Where the element at `index` stands; None if there is none."""
+    at = (record.tail if index < 0 else record.head) + index
+    return at if record.head <= at < record.tail else None
+
+
+def write(ks: Keyspace, name: bytes, record: ListRecord, at: int, value: bytes) -> None:
+    """Replace the element at a position that exists."""
+    ks.batch.put(record.prefix + at.to_bytes(8, "big"), value)
+    ks.changed(name, record)
+
+
+def between(ks: Keyspace, name: bytes, start: int, stop: int) -> list[bytes]:
+    """The elements from index `start` to `stop`, both included; what lies outside the list is left out.
+
+    cost: O(elements returned).
+    """
+    record = find(ks, name)
+    if record is None:
+        return []
+    first, last = _clip(record, start, stop)
+    return read(ks, record, first, last)
+
+
+def trim(ks: Keyspace, name: bytes, start: int, stop: int) -> None:
+    """Keep only the elements from index `start` to `stop`, both included.
+
+    cost: O(elements removed), or O(elements kept) where those are far fewer: they are moved to a new object, and the
+        reclaimer drops the old one. O(1) if none is kept.
+    """
+    record = find(ks, name)
+    if record is None:
+        return
+    first, last = _clip(record, start, stop)
+    if first >= last:
+        ks.delete(name)
+        return
+    kept = last - first
+    if MANY < record.tail - record.head - kept > MOVE_FACTOR * kept:
+        _move_to_new_object(ks, record, first, last)
+    else:
+        cut(ks, record, first, last)
+    ks.changed(name, record)
+
+
+def _clip(record: ListRecord, start: int, stop: int) -> tuple[int, int]:
+    """Positions first <= position < last of the indexes `start` to `stop`; first >= last if there are none."""
+    head, tail = record.head, record.tail
+    first = max(start + (tail if start < 0 else head), head)
+    last = min(stop + (tail if stop < 0 else head), tail - 1) + 1
+    return first, last
+
+
+def _move_to_new_object(ks: Keyspace, record: ListRecord, first: int, last: int) -> None:
+    """Give the list a new object that holds only positions first to last; the reclaimer drops the old one."""
+    ks.dbs.drop(record.object_id, DROPPED_OBJECT)
+    old = record.prefix
+    record.adopt(ks.dbs.new_id())
+    record.head, record.tail = first, last
+    for at in range(first, last, MANY):
+        pairs = ks.batch.scan(old + at.to_bytes(8, "big"), old + last.to_bytes(8, "big"), MANY)
+        ks.batch.fresh.update((record.prefix + key[-8:], value) for key, value in pairs)
+
+
+# -- positions, for this module and for editing.py --------------------------------------------------------------------
+
+
+def read(ks: Keyspace, record: ListRecord, first: int, last: int) -> list[bytes]:
+    """The elements at first <= position < last, all of which must exist."""
+    count = last - first
+    if count <= 0:
+        return []
+    batch, prefix = ks.batch, record.prefix
+    if count <= 2 or (count <= FEW and not batch.settled):
+        get = batch.get
+        return [get(prefix + at.to_bytes(8, "big")) for at in range(first, last)]  # type: ignore[misc]
+    return [
+        value for _, value in batch.scan(prefix + first.to_bytes(8, "big"), prefix + last.to_bytes(8, "big"), count)
+    ]
+
+
+def cut(ks: Keyspace, record: ListRecord, first: int, last: int) -> None:
+    """Make the list hold positions first to last only; the caller notes the change."""
+    _erase(ks, record, record.head, first)
+    _erase(ks, record, last, record.tail)
+    record.head, record.tail = first, last
+
+
+def _erase(ks: Keyspace, record: ListRecord, first: int, last: int) -> None:
+    batch, prefix = ks.batch, record.prefix
+    if last - first <= FEW:
+        for at in range(first, last):
+            batch.fresh[prefix + at.to_bytes(8, "big")] = None
+        return
+    start, stop = prefix + first.to_bytes(8, "big"), prefix + last.to_bytes(8, "big")
+    while batch.delete_range(start, stop, MANY) == MANY:
+        pass
