@@ -84,6 +84,10 @@ class Side:
         self.queued.clear()
 
 
+class Silence(Exception):
+    """A server does not answer any more; what differed is noted, the example is over."""
+
+
 class Duel:
     """spoold and a real Redis, given the same requests."""
 
@@ -176,6 +180,8 @@ class Duel:
             inside = f" (queued: {'; '.join(join(tuple(each)) for each in queued)})" if queued else ""
             asked = f"{len(self.transcript)}. {connection}: {join(tuple(args))}{inside}"
             self.mismatches.append(f"{asked}\n{self._both(ours, theirs)}")
+        if silent:
+            raise Silence  # waiting for more replies that never come helps nobody
         for side, reply in ((self.ours, ours), (self.theirs, theirs)):
             if reply == Node(b"+", b"QUEUED"):
                 side.queued.setdefault(connection, []).append(tuple(args))

@@ -9,32 +9,30 @@ from tests.conformance.duel import Duel, Side
 from tests.conformance.wire import Node
 
 # What the clients and frameworks of shared/reference read, and what dashboards show first.
-INFO_FIELDS = set(
-    [
-        "redis_version",
-        "redis_mode",
-        "os",
-        "arch_bits",
-        "process_id",
-        "tcp_port",
-        "uptime_in_seconds",
-        "connected_clients",
-        "blocked_clients",
-        "maxclients",
-        "used_memory",
-        "used_memory_human",
-        "maxmemory",
-        "maxmemory_policy",
-        "loading",
-        "role",
-        "total_connections_received",
-        "total_commands_processed",
-        "instantaneous_ops_per_sec",
-        "expired_keys",
-        "keyspace_hits",
-        "keyspace_misses",
-    ]
-)
+INFO_FIELDS = {
+    "redis_version",
+    "redis_mode",
+    "os",
+    "arch_bits",
+    "process_id",
+    "tcp_port",
+    "uptime_in_seconds",
+    "connected_clients",
+    "blocked_clients",
+    "maxclients",
+    "used_memory",
+    "used_memory_human",
+    "maxmemory",
+    "maxmemory_policy",
+    "loading",
+    "role",
+    "total_connections_received",
+    "total_commands_processed",
+    "instantaneous_ops_per_sec",
+    "expired_keys",
+    "keyspace_hits",
+    "keyspace_misses",
+}
 
 pytestmark = pytest.mark.needs_redis
 

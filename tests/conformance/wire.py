@@ -84,8 +84,9 @@ class Link:
         self.socket = socket.create_connection((host, port), timeout=REPLY_TIMEOUT_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = bytearray()
-        if protocol == 3:
-            self.call(b"HELLO", b"3")
+        if protocol == 3 and (greeting := self.call(b"HELLO", b"3")).kind != b"%":
+            self.close()
+            raise NoReply(f"HELLO 3 was answered {greeting}")
 
     def send_raw(self, data: bytes) -> None:
         """Send bytes as they are; a server that closed meanwhile is noticed by the next read."""
