@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, Final
 
 from spoold.command.context import Context
 from spoold.command.spec import Flag, Keys, Spec
 from spoold.core.errors import CommandError, WrongArity
+from spoold.core.reply import Simple
 
 ANY_NUMBER: Final = 1 << 30
 _SHOWN_ARGUMENT_BYTES: Final = 128
@@ -43,33 +44,57 @@ class Entry:
         self.failed = 0
 
 
+def _of_the_last(name: str) -> Any:
+    """A counter of the entry that ran last."""
+
+    def read(container: Container) -> Any:
+        return getattr(container.ran, name)
+
+    def write(container: Container, value: Any) -> None:
+        setattr(container.ran, name, value)
+
+    return property(read, write)
+
+
+class Container(Entry):
+    """A command with subcommands. What the dispatcher counts of requests that ran goes to the one that ran last.
+
+    own: counts what named no subcommand. ran: `own`, or a subcommand.
+    """
+
+    __slots__ = ("own", "ran")
+
+    calls = _of_the_last("calls")
+    usec = _of_the_last("usec")
+    failed = _of_the_last("failed")
+
+    def __init__(self, spec: Spec) -> None:
+        """Make the entry of a declaration that has subcommands."""
+        self.own = self.ran = Entry(spec)
+        super().__init__(spec)
+
+
 class CommandTable:
     """All commands by name, whatever the case."""
 
     def __init__(self, modules: Iterable[ModuleType]) -> None:
         """Collect the declarations of `modules`."""
         self.entries: dict[str, Entry] = {}
-        subs: list[Spec] = []
-        for module in modules:
-            for function in list(vars(module).values()):
-                if getattr(function, "__module__", None) != module.__name__:
-                    continue
-                for spec in getattr(function, "commands", ()):
-                    if "|" in spec.name:
-                        subs.append(spec)
-                    elif spec.name in self.entries:
-                        raise ValueError(f"{spec.name} is declared twice")
-                    else:
-                        self.entries[spec.name] = Entry(spec)
-        for spec in subs:
-            container, _, name = spec.name.partition("|")
-            if container not in self.entries:
-                self.entries[container] = Entry(_container(container, spec))
-            entry = self.entries[container]
-            entry.subs[name.encode()] = Entry(spec)
-        for entry in self.entries.values():
-            if entry.subs and entry.spec.handler is _no_handler:
-                entry.handler = _router(entry)
+        tops: dict[str, Spec] = {}
+        subs: dict[str, list[Spec]] = {}
+        for spec in _declarations(modules):
+            container, bar, _ = spec.name.partition("|")
+            if bar:
+                subs.setdefault(container, []).append(spec)
+            elif spec.name in tops:
+                raise ValueError(f"{spec.name} is declared twice")
+            else:
+                tops[spec.name] = spec
+        for name, spec in tops.items():
+            if name not in subs:
+                self.entries[name] = Entry(spec)
+        for name, specs in subs.items():
+            self.entries[name] = _container(name, tops.get(name), specs)
         # Names as they usually come: upper and lower case. Other spellings are looked up by `find`.
         self.by_name: dict[bytes, Entry] = {}
         for name, entry in self.entries.items():
@@ -109,36 +134,90 @@ def check_arity(entry: Entry, request: Sequence[bytes]) -> CommandError | None:
     return WrongArity(entry.name)
 
 
+def _declarations(modules: Iterable[ModuleType]) -> Iterator[Spec]:
+    """What the functions of `modules` are declared as."""
+    for module in modules:
+        for function in list(vars(module).values()):
+            if getattr(function, "__module__", None) == module.__name__:
+                yield from getattr(function, "commands", ())
+
+
+def _container(name: str, declared: Spec | None, subs: list[Spec]) -> Container:
+    """The entry of a container: its subcommands, HELP among them, and a handler that finds the one to run.
+
+    declared: its own declaration, for the few that do something without a subcommand (COMMAND).
+    """
+    spec = declared or Spec(
+        name=name,
+        flags=Flag(0),
+        keys=Keys(),
+        since=min((sub.since for sub in subs), key=_version),
+        syntax=f"{name} subcommand [argument ...]",
+        arity=-2,
+        max_args=None,
+        summary=f"A container for the commands of {name}.",
+        group=subs[0].group,
+        handler=_no_handler,
+    )
+    entry = Container(spec)
+    for sub in [*subs, _help(name, subs)]:
+        entry.subs.setdefault(sub.name.partition("|")[2].encode(), Entry(sub))
+    entry.handler = _router(entry, None if declared is None else declared.handler)
+    if declared is not None:
+        entry.high = ANY_NUMBER
+    return entry
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(".")))
+
+
+def _help(container: str, subs: list[Spec]) -> Spec:
+    """HELP lists the subcommands as they are declared."""
+
+    def help_(ctx: Context) -> list[Simple]:
+        lines = [f"{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
+        for spec in sorted([*subs, made], key=lambda spec: spec.name):
+            lines += [spec.syntax.partition(" ")[2], f"    {spec.summary}"]
+        return [Simple(line.encode()) for line in lines]
+
+    made = Spec(
+        name=f"{container}|HELP",
+        flags=Flag.LOADING | Flag.STALE,
+        keys=Keys(),
+        since="5.0.0",
+        syntax=f"{container} HELP",
+        arity=2,
+        max_args=0,
+        summary="Lists the subcommands.",
+        group=subs[0].group,
+        handler=help_,
+    )
+    return made
+
+
 def _no_handler(ctx: Context) -> None:
     """Stand in the place of a container's handler until its router is made."""
     raise AssertionError(ctx)
 
 
-def _container(name: str, sub: Spec) -> Spec:
-    return Spec(
-        name=name,
-        flags=Flag(0),
-        keys=Keys(),
-        since=sub.since,
-        syntax=f"{name} subcommand [argument ...]",
-        arity=-2,
-        max_args=None,
-        summary=f"A container for the commands of {name}.",
-        group=sub.group,
-        handler=_no_handler,
-    )
+def _router(container: Container, bare: Callable[..., Any] | None) -> Callable[..., Any]:
+    """The handler of a container: finds the subcommand, checks its arity, runs it.
 
+    bare: runs where none is named.
+    """
 
-def _router(container: Entry) -> Callable[..., Any]:
-    """The handler of a container: finds the subcommand, checks its arity, runs it."""
-
-    def route(ctx: Context, sub: bytes, *arguments: bytes) -> Any:
-        entry = container.subs.get(sub.upper())
+    def route(ctx: Context, *words: bytes) -> Any:
+        container.ran = container.own
+        if not words and bare is not None:
+            return bare(ctx)
+        entry = container.subs.get(words[0].upper())
         if entry is None:
-            raise unknown_subcommand(container.name, sub)
-        if not entry.low <= len(arguments) + 2 <= entry.high:
+            raise unknown_subcommand(container.name, words[0])
+        if not entry.low <= len(words) + 1 <= entry.high:
             raise WrongArity(entry.name)
-        entry.calls += 1
-        return entry.handler(ctx, *arguments)
+        container.ran = entry
+        ctx.peer.last_command = entry.name
+        return entry.handler(ctx, *words[1:])
 
     return route

@@ -9,6 +9,7 @@ from spoold.command.spec import Flag
 from spoold.command.table import Entry, check_arity, unknown_subcommand
 from spoold.core.errors import CommandError, Misconf
 from spoold.core.reply import QUEUED
+from spoold.dispatch.pause import HELD_BY_WRITES, POSTPONED
 
 if TYPE_CHECKING:
     from spoold.dispatch.dispatcher import Dispatcher
@@ -32,19 +33,22 @@ class Admission:
         self.checks: list[Check] = []
 
     def refusal(self, session: Session, entry: Entry | None, request: list[bytes]) -> Any:
-        """What is answered in place of running the request: an error, or QUEUED; None if it may run."""
+        """What is answered in place of running the request: an error, QUEUED or POSTPONED; None if it may run."""
         error = self._error(session, entry, request)
         if error is not None:
             if session.transaction is not None:
                 session.transaction.broken = True
             if entry is not None:
-                entry.rejected += 1
+                self._target(entry, request).rejected += 1
                 if entry.name == "exec":
                     session.end_transaction()
                     reason = error.message.removeprefix(b"ERR ")
                     return CommandError(b"Transaction discarded because of: " + reason, "EXECABORT")
             return error
         assert entry is not None  # noqa: S101 - unknown commands were refused
+        pause = self._dispatcher.pause
+        if pause.on and pause.postpones(self._writes(session, self._target(entry, request), HELD_BY_WRITES)):
+            return POSTPONED
         transaction = session.transaction
         if transaction is not None and entry.name not in _NOT_QUEUED:
             transaction.requests.append(request)
@@ -56,30 +60,33 @@ class Admission:
             return self._dispatcher.table.unknown(request)
         if (error := check_arity(entry, request)) is not None:
             return error
-        target = entry
-        if entry.subs and len(request) > 1:
-            sub = entry.subs.get(request[1].upper())
-            if sub is None:
-                return unknown_subcommand(entry.name, request[1])
-            if (error := check_arity(sub, request)) is not None:
-                return error
-            target = sub
+        target = self._target(entry, request)
+        if target is entry and entry.subs and len(request) > 1:
+            return unknown_subcommand(entry.name, request[1])
+        if (error := check_arity(target, request)) is not None:
+            return error
         if not session.authenticated and not target.flags & Flag.NO_AUTH:
             return CommandError("Authentication required.", "NOAUTH")
+        if session.transaction is not None and target.flags & Flag.NO_MULTI:
+            return CommandError("Command not allowed inside a transaction")
         for check in self.checks:
             if (error := check(session, target, request)) is not None:
                 return error
-        if self._dispatcher.dbs.read_only and self._writes(session, target):
+        if self._dispatcher.dbs.read_only and self._writes(session, target, Flag.WRITE):
             return Misconf(self._dispatcher.turn.commit.failing)
-        if session.transaction is not None and target.flags & Flag.NO_MULTI:
-            return CommandError("Command not allowed inside a transaction")
         return None
 
-    def _writes(self, session: Session, entry: Entry) -> bool:
-        """Whether running `entry` may change data."""
-        if entry.flags & Flag.WRITE:
+    def _target(self, entry: Entry, request: list[bytes]) -> Entry:
+        """The subcommand that the request names; else the entry itself."""
+        if entry.subs and len(request) > 1:
+            return entry.subs.get(request[1].upper(), entry)
+        return entry
+
+    def _writes(self, session: Session, entry: Entry, flags: Flag) -> bool:
+        """Whether running `entry`, or what EXEC would run, has one of `flags`."""
+        if entry.flags & flags:
             return True
         if entry.name != "exec" or session.transaction is None:
             return False
         queued = (self._dispatcher.table.find(request[0]) for request in session.transaction.requests)
-        return any(found is not None and found.flags & Flag.WRITE for found in queued)
+        return any(found is not None and found.flags & flags for found in queued)

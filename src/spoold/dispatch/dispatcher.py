@@ -23,6 +23,7 @@ from spoold.command.table import CommandTable, Entry, check_arity
 from spoold.core.errors import CommandError, WrongType
 from spoold.core.reply import NO_REPLY, OK
 from spoold.dispatch.admission import Admission
+from spoold.dispatch.pause import POSTPONED, Pause
 from spoold.dispatch.session import Session
 from spoold.dispatch.turn import TURN_COMMANDS, Turn
 from spoold.keyspace.keyspace import Databases, Keyspace
@@ -44,7 +45,8 @@ class Dispatcher:
 
     alert: something holds for all clients (MONITOR runs, writes are refused, the server is paused), so that no
         session is plain; change it through `set_alert`.
-    observers: told of each request that runs while alert. on_slow: told of requests slower than `slow_s` seconds.
+    observers: told of each request that has run while alert; of a script before the requests in it.
+    on_slow: told of requests slower than `slow_s` seconds, those inside EXEC and scripts too.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Dispatcher:
         self.parts = parts
         self.call_later = call_later
         self.admission = Admission(self)
+        self.pause = Pause(self)
         self.alert = False
         self._alerts: set[str] = set()
         self.observers: list[Observer] = []
@@ -91,6 +94,7 @@ class Dispatcher:
             self.unpark(session.waiter)
         self.unwatch(session)
         session.queue.clear()
+        self.pause.held.pop(session, None)
         self.sessions.pop(session, None)
 
     def unwatch(self, session: Session) -> None:
@@ -144,7 +148,7 @@ class Dispatcher:
                     entry.failed += 1
                     reply = error
             else:
-                reply = self._admit(session, request)
+                reply, entry = self._admit(session, request)
             if dbs.ready:
                 # Before the reply is appended: if this fails, the request that failed has no reply yet.
                 self.serve()
@@ -159,6 +163,7 @@ class Dispatcher:
             elif reply is OK:
                 append(_OK_LINE)
             elif kind is Wait:
+                session.last = entry or session.last
                 self.park(session, request, reply)
                 return
             elif reply is not NO_REPLY:
@@ -176,7 +181,8 @@ class Dispatcher:
                 self.on_slow(session, request, spent)
             if session.out_bytes > OUT_BYTES or session.closing:
                 self.stop(session)
-                return
+                break
+        session.last = entry or session.last
 
     def call(self, ctx: Context, request: list[bytes]) -> Any:
         """Run one request as part of another (EXEC, scripts): admission is done, blocking commands do not block.
@@ -188,32 +194,52 @@ class Dispatcher:
             return self.table.unknown(request)
         if not entry.low <= len(request) <= entry.high:
             return check_arity(entry, request)
-        entry.calls += 1
+        started = perf_counter()
         try:
             reply = entry.handler(ctx, *request[1:])
         except CommandError as error:
             entry.failed += 1
-            return error
-        return reply.denied_reply if reply.__class__ is Wait else reply
+            reply = error
+        spent = perf_counter() - started
+        entry.calls += 1
+        entry.usec += spent
+        if spent > self.slow_s:
+            self.on_slow(ctx.owner, request, spent)
+        if self.alert:
+            self._tell(ctx.owner, request)
+        if reply.__class__ is Wait:
+            return reply.denied_reply
+        return OK if reply is NO_REPLY else reply  # a list of replies has no place for none
 
-    def _admit(self, session: Session, request: list[bytes]) -> Any:
-        """Run one request of a session that is not plain; returns its reply, NO_REPLY or a Wait."""
+    def _admit(self, session: Session, request: list[bytes]) -> tuple[Any, Entry | None]:
+        """Run one request of a session that is not plain.
+
+        returns: its reply, NO_REPLY or a Wait; and the command, None if it was refused, queued or postponed.
+        """
         entry = self.table.find(request[0])
-        refusal = self.admission.refusal(session, entry, request)
-        if refusal is not None:
-            reply: Any = refusal
-        else:
+        reply = self.admission.refusal(session, entry, request)
+        ran = None
+        if reply is None:
             assert entry is not None  # noqa: S101 - admission refuses unknown commands
-            for observer in self.observers:
-                observer(session, request)
+            ran = entry
+            is_script = entry.spec.group == "scripting"
+            if is_script:
+                self._tell(session, request)
             try:
                 reply = entry.handler(session.ctx, *request[1:])
             except CommandError as error:
                 entry.failed += 1
                 reply = error
+            if not is_script:
+                self._tell(session, request)
+        session.last = entry
         if (session.mute or session.skip_reply) and reply.__class__ is not Wait and _muted(session):
-            return NO_REPLY
-        return reply
+            reply = NO_REPLY
+        return reply, ran
+
+    def _tell(self, session: Session, request: list[bytes]) -> None:
+        for observer in self.observers:
+            observer(session, request)
 
     def stop(self, session: Session) -> None:
         """Leave the rest of the session's requests for later: it must take its replies first, or is to be closed."""
@@ -247,13 +273,17 @@ class Dispatcher:
 
     def _say_farewell(self, session: Session) -> None:
         if session.farewell is not None and not session.closing:
-            session.push(session.farewell)
+            session.out.append(session.farewell)
             session.closing = True
+            self.turn.join(session)
 
     # -- waiting ------------------------------------------------------------------------------------------------
 
     def park(self, session: Session, request: list[bytes], wait: Wait) -> None:
         """Let a session wait for the keys of `wait`; what stands behind `request` waits in its queue."""
+        if wait is POSTPONED:
+            self.pause.hold(session, request)
+            return
         keyspace = session.ctx.ks
         keys = [(keyspace.index, name) for name in dict.fromkeys(wait.keys)]
         deadline_s = self.turn.now_s + wait.timeout_s if wait.timeout_s else 0.0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from spoold.command.context import Context
 from spoold.command.peer import Peer
+from spoold.command.table import Entry
 from spoold.core.errors import CommandError
 from spoold.keyspace.waiters import Waiter
 from spoold.keyspace.watchers import Watch
@@ -39,6 +40,10 @@ class Wire(Protocol):
         ...
 
 
+class Unasked(bytes):
+    """Bytes that answer no request: what a turn that is rolled back would have told others is dropped."""
+
+
 class Transaction:
     """MULTI: the queued requests; broken: one of them was refused, so EXEC will be."""
 
@@ -60,6 +65,7 @@ class Session:
     run: runs requests inside the turn: the dispatcher's `run`, or that of a protocol with verbs of its own (door.py).
     send: writes to the client's socket. active_s: monotonic time of the last request.
     encode: the codec's encoder for the protocol version that the client chose.
+    last: the last command that it ran, None if that was unknown.
     """
 
     __slots__ = (
@@ -72,6 +78,7 @@ class Session:
         "dispatcher",
         "encode",
         "farewell",
+        "last",
         "mute",
         "on_version",
         "out",
@@ -116,6 +123,7 @@ class Session:
         self.choked = False  # the client does not take its replies
         self.closing = False  # close once the replies of this turn are sent
         self.closed = False
+        self.last: Entry | None = None
         self.farewell: bytes | None = None  # a protocol error, answered behind all that still waits
         self.mute = False  # CLIENT REPLY OFF
         self.skip_reply = 0  # CLIENT REPLY SKIP: 2 = with the next command, 1 = this one
@@ -153,7 +161,7 @@ class Session:
     def fail(self, error: CommandError) -> None:
         """The turn was rolled back: each of its replies becomes `error`."""
         line = self.encode(error)
-        self.out[:] = [line] * len(self.out)
+        self.out[:] = [line for reply in self.out if reply.__class__ is not Unasked]
         self.out_bytes = 0
         self.transaction = None
         self.settle()
@@ -162,7 +170,7 @@ class Session:
         """Add bytes that answer no request (MONITOR, pub/sub); they leave with the turn."""
         if self.choked and self.wire.overflows():
             return
-        self.out.append(data)
+        self.out.append(Unasked(data))
         self.dispatcher.turn.join(self)
 
 
