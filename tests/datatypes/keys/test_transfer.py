@@ -1,4 +1,4 @@
-"""MOVE and COPY: everything of a key goes along, and a copy is a key of its own."""
+"""MOVE, COPY, DUMP, RESTORE: everything of a key goes along, and a copy is a key of its own."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from spoold.core.reply import OK
 from spoold.datatypes.keys import transfer
+from spoold.datatypes.keys.crc64 import crc64
 from spoold.keyspace.record import StringRecord
 from support.reachable import assert_nothing_is_left_over
 from support.room import Room
 
 LONG = b"n" * 600
+NOW_MS = 1_700_000_000_000
 SAME = b"ERR source and destination objects are the same"
 OUT_OF_INT = b"ERR value is out of range, value must between -2147483648 and 2147483647"
 NO_NUMBER = b"ERR value is not an integer or out of range"
@@ -193,3 +196,85 @@ def test_a_copy_that_makes_no_sense_is_refused(
     destination, *options = arguments
     assert room("COPY", source, str(destination).format(source), *options).message == error
     assert room("DBSIZE") == 1
+
+
+@pytest.mark.parametrize("request_", [["SET", "a", "hello"], ["RPUSH", "a", "1", "two", ""]])
+@pytest.mark.parametrize(
+    ("ttl", "options", "left_ms"), [(0, [], -1), (5000, [], 5000), (NOW_MS + 7000, ["absttl"], 7000)]
+)
+def test_a_restored_key_is_what_was_dumped(
+    room: Room, request_: list[str], ttl: int, options: list[str], left_ms: int
+) -> None:
+    room(*request_)
+    room("EXPIRE", "a", 100)
+    dumped = room("DUMP", "a")
+    assert room("RESTORE", LONG, ttl, dumped, *options) is OK
+    assert room("DUMP", LONG) == dumped
+    assert room("PTTL", LONG) == left_ms
+    assert room("TYPE", LONG).text == room("TYPE", "a").text
+    room("DEL", "a")
+    assert room("EXISTS", LONG) == 1
+
+
+def test_a_missing_key_has_no_dump(room: Room) -> None:
+    assert room("DUMP", "missing") is None
+
+
+def test_restoring_replaces_only_where_that_is_asked_for(room: Room) -> None:
+    room("SET", "a", "new")
+    dumped = room("DUMP", "a")
+    room("RPUSH", "b", "old")
+    room("EXPIRE", "b", 100)
+    assert room("RESTORE", "b", 0, dumped).message == b"BUSYKEY Target key name already exists."
+    assert room("RESTORE", "b", 0, dumped, "REPLACE") is OK
+    assert room("GET", "b") == b"new"
+    assert room("TTL", "b") == -1
+
+
+def test_restoring_what_is_past_leaves_no_key(room: Room) -> None:
+    room("SET", "a", "v")
+    dumped = room("DUMP", "a")
+    assert room("RESTORE", "b", NOW_MS, dumped, "ABSTTL") is OK
+    assert room("EXISTS", "b") == 0
+    assert room("RESTORE", "a", 1, dumped, "ABSTTL", "REPLACE") is OK
+    assert room("DBSIZE") == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "ttl", "serialized", "options", "error"),
+    [
+        ("b", 0, "x", ["FOO"], SYNTAX),
+        ("a", -1, "x", ["IDLETIME"], SYNTAX),
+        ("b", 0, "x", ["IDLETIME", 1, "FREQ", 1], SYNTAX),
+        ("b", 0, "x", ["FREQ", 1, "IDLETIME", 1], SYNTAX),
+        ("b", 0, "x", ["IDLETIME", -1], b"ERR Invalid IDLETIME value, must be >= 0"),
+        ("b", 0, "x", ["FREQ", 256], b"ERR Invalid FREQ value, must be >= 0 and <= 255"),
+        ("b", 0, "x", ["FREQ", "abc"], NO_NUMBER),
+        ("a", "abc", "x", [], b"BUSYKEY Target key name already exists."),
+        ("b", "abc", "x", [], NO_NUMBER),
+        ("b", -1, "x", ["FREQ", 1, "FREQ", 2], b"ERR Invalid TTL value, must be >= 0"),
+        ("b", 0, "x", ["IDLETIME", 5, "IDLETIME", 6], b"ERR DUMP payload version or checksum are wrong"),
+        ("a", 0, "x", ["REPLACE"], b"ERR DUMP payload version or checksum are wrong"),
+        (
+            "a",
+            0,
+            bytes.fromhex("630a00") + (0).to_bytes(8),
+            ["REPLACE"],
+            b"ERR DUMP payload version or checksum are wrong",
+        ),
+        ("b", 2**63 - 1, None, [], b"ERR invalid expire time in 'restore' command"),
+    ],
+)
+def test_a_restore_that_makes_no_sense_is_refused(
+    room: Room, key: str, ttl: int | str, serialized: str | bytes | None, options: list[str | int], error: bytes
+) -> None:
+    room("SET", "a", "v")
+    reply = room("RESTORE", key, ttl, serialized if serialized is not None else room("DUMP", "a"), *options)
+    assert reply.message == error
+    assert room("KEYS", "*") == [b"a"]
+
+
+def test_a_value_of_a_type_that_is_not_known_is_refused(room: Room) -> None:
+    body = b"\x63\x01a\x0a\x00"
+    reply = room("RESTORE", "b", 0, body + crc64(body).to_bytes(8, "little"))
+    assert reply.message == b"ERR Bad data format"

@@ -65,8 +65,7 @@ def decode(payload: bytes) -> Value:
     if len(payload) < _FOOTER.size:
         raise BadPayload
     _, checksum = _FOOTER.unpack_from(payload, len(payload) - _FOOTER.size)
-    # As in Redis, 0 stands for "not computed".
-    if checksum and checksum != crc64(payload[:-8]):
+    if checksum != crc64(payload[:-8]):
         raise BadPayload
     reader = _Reader(payload[: -_FOOTER.size])
     kind, read = _READERS.get(reader.byte(), (b"", None))

@@ -1,0 +1,68 @@
+"""OBJECT: what Redis 7.0 would answer for the same values."""
+
+from __future__ import annotations
+
+import pytest
+
+from spoold.core.reply import Simple
+from support.room import Room
+
+
+@pytest.mark.parametrize(
+    ("value", "encoding"),
+    [
+        ("0", b"int"),
+        ("-9223372036854775808", b"int"),
+        ("9223372036854775807", b"int"),
+        ("9223372036854775808", b"embstr"),
+        ("01", b"embstr"),
+        ("", b"embstr"),
+        ("x" * 44, b"embstr"),
+        ("x" * 45, b"raw"),
+    ],
+)
+def test_a_string_is_encoded_by_its_length_and_content(room: Room, value: str, encoding: bytes) -> None:
+    room("SET", "k", value)
+    assert room("OBJECT", "ENCODING", "k") == encoding
+    assert room("object", "encoding", "k") == encoding
+
+
+def test_a_list_is_a_quicklist(room: Room) -> None:
+    room("RPUSH", "l", "a")
+    assert room("OBJECT", "ENCODING", "l") == b"quicklist"
+
+
+@pytest.mark.parametrize("sub", ["ENCODING", "FREQ", "IDLETIME", "REFCOUNT"])
+def test_a_missing_key_has_nothing_to_tell(room: Room, sub: str) -> None:
+    assert room("OBJECT", sub, "missing") is None
+    room("SET", "k", "v")
+    room("PEXPIRE", "k", 1)
+    room.clock.advance_ms(1)
+    assert room("OBJECT", sub, "k") is None
+
+
+def test_use_is_not_counted(room: Room) -> None:
+    room("SET", "k", "v")
+    assert room("OBJECT", "IDLETIME", "k") == 0
+    assert room("OBJECT", "REFCOUNT", "k") == 1
+    assert room("OBJECT", "FREQ", "k").message.startswith(b"ERR An LFU maxmemory policy is not selected,")
+
+
+def test_help_is_lines_of_text(room: Room) -> None:
+    lines = room("OBJECT", "HELP")
+    assert all(isinstance(line, Simple) for line in lines)
+    assert lines[0].text.startswith(b"OBJECT <subcommand>")
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        (["OBJECT"], b"ERR wrong number of arguments for 'object' command"),
+        (["OBJECT", "FOO", "k"], b"ERR unknown subcommand 'FOO'. Try OBJECT HELP."),
+        (["OBJECT", "ENCODING"], b"ERR wrong number of arguments for 'object|encoding' command"),
+        (["OBJECT", "freq", "k", "l"], b"ERR wrong number of arguments for 'object|freq' command"),
+        (["OBJECT", "HELP", "x"], b"ERR wrong number of arguments for 'object|help' command"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(room: Room, request_: list[str], error: bytes) -> None:
+    assert room(*request_).message == error
