@@ -9,6 +9,9 @@ from spoold.datatypes.keys import commands as keys
 from spoold.datatypes.keys import databases, expire, iterate, objects, sort, transfer
 from spoold.datatypes.lists import blocking
 from spoold.datatypes.lists import commands as lists
+from spoold.datatypes.sets import algebra
+from spoold.datatypes.sets import commands as sets
+from spoold.datatypes.sets import scan as sets_scan
 from spoold.datatypes.strings import bitfield, bitmaps, counters, lcs
 from spoold.datatypes.strings import commands as strings
 
@@ -20,6 +23,9 @@ ROOMS: Final[tuple[ModuleType, ...]] = (
     bitfield,
     lists,
     blocking,
+    sets,
+    algebra,
+    sets_scan,
     keys,
     databases,
     expire,
