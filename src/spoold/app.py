@@ -76,6 +76,7 @@ class App:
         self.commit = self._open_data()
         self.dbs = Databases(self.commit.batch)
         self.dbs.now_ms = self.clock.unix_ms()
+        self.dbs.value_limit_bytes = settings.max_value
         self.parts = Parts()
         self.turn = Turn(self.commit, self.dbs, self.clock, loop.call_soon, self._lost)
         self.table = CommandTable((*ROOMS, multi, *ADMIN))

@@ -36,5 +36,5 @@ def duel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Duel]:
 def _subject(home: Path) -> ManagedProcess:
     if os.environ.get("SPOOLD_CONFORMANCE_SUBJECT") == "redis":
         return RealRedis(REDIS_CONFIG)
-    options = os.environ.get("SPOOLD_CONFORMANCE_OPTIONS", "--durability interval").split()
+    options = os.environ.get("SPOOLD_CONFORMANCE_OPTIONS", "--durability interval --max-value 512mb").split()
     return ServerProcess(home / "data", options)

@@ -70,6 +70,7 @@ class Room:
         self.commit: Commit = open_commit(directory, durability, 4 * 1024 * 1024)
         self.dbs = Databases(self.commit.batch)
         self.dbs.now_ms = self.clock.unix_ms()
+        self.dbs.value_limit_bytes = 512 * 1024 * 1024  # as Redis's, so that its edges can be tested
         self.turn = Turn(self.commit, self.dbs, self.clock, lambda work: None, self._lost)
         self.table = CommandTable((*ROOMS, multi, *ADMIN, *modules))
         self.parts = Parts()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from spoold.engine.batch import Batch
 from spoold.keyspace import layout
@@ -24,6 +24,8 @@ from spoold.keyspace.waiters import WaitQueues
 from spoold.keyspace.watchers import Watch
 
 _PAIR = struct.Struct(">QQ")
+
+DEFAULT_VALUE_BYTES: Final = 64 * 1024 * 1024
 
 C = TypeVar("C", bound=Collection)
 
@@ -304,6 +306,7 @@ class Databases:
     """The 16 databases, what they share, and the end of a turn.
 
     now_ms: wall time of the open turn, the same for all its commands.
+    value_limit_bytes: how long one value may become, however it grows.
     ready: keys with waiters that changed, in order.
     next_due_ms: no key falls due before it.
     read_only: the disk refuses writes; a key that is due is hidden, but stays until it is taken out.
@@ -313,6 +316,7 @@ class Databases:
         """Read the counters from the engine, or make them."""
         self.batch = batch
         self.now_ms = 0
+        self.value_limit_bytes = DEFAULT_VALUE_BYTES
         self.expired = 0
         self.next_due_ms = 0
         self.has_garbage = True

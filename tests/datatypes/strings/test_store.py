@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from spoold.core.errors import CommandError, StringTooLong
-from spoold.datatypes.strings import store
 from spoold.keyspace.record import StringRecord
 from support.room import Room
 
@@ -17,8 +16,8 @@ def record(room: Room, name: bytes = b"k") -> StringRecord:
     return found
 
 
-def test_no_value_grows_beyond_the_limit(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "LIMIT_BYTES", 10)
+def test_no_value_grows_beyond_the_limit(room: Room) -> None:
+    room.dbs.value_limit_bytes = 10
     assert room("APPEND", "k", "12345") == 5
     assert room("APPEND", "k", "67890") == 10
     assert isinstance(room("APPEND", "k", "1"), StringTooLong)

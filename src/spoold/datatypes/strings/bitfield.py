@@ -55,13 +55,13 @@ def bitfield(ctx: Context, key: bytes, *subcommands: bytes) -> Reply:
     raises: SyntaxFault, BadBitfieldType, BadBitOffset, BadOverflowRule, NotAnInteger; WrongType; StringTooLong.
     cost: O(subcommands), and O(length) if one of them writes: a value is written as a whole.
     """
-    steps = _parse(subcommands)
+    steps = _parse(ctx, subcommands)
     if all(step.verb == b"GET" for step in steps):
         return _read_all(ctx, key, steps)
     record = store.find(ctx.ks, key)
     old = b"" if record is None else record.value
     length = max((step.field.offset + step.field.bits + 7) // 8 for step in steps if step.verb != b"GET")
-    store.check_length(length)
+    store.check_length(ctx.ks, length)
     value = bytearray(old)
     value.extend(bytes(max(length - len(old), 0)))
     replies = [_run(value, step) for step in steps]
@@ -84,13 +84,13 @@ def bitfield_ro(ctx: Context, key: bytes, *subcommands: bytes) -> Reply:
     returns: the number of each GET.
     raises: as BITFIELD; BitfieldReadOnly: a subcommand writes.
     """
-    steps = _parse(subcommands)
+    steps = _parse(ctx, subcommands)
     if any(step.verb != b"GET" for step in steps):
         raise BitfieldReadOnly
     return _read_all(ctx, key, steps)
 
 
-def _parse(subcommands: tuple[bytes, ...]) -> list[_Step]:
+def _parse(ctx: Context, subcommands: tuple[bytes, ...]) -> list[_Step]:
     args = Args(subcommands)
     steps = []
     rule = b"WRAP"
@@ -106,7 +106,8 @@ def _parse(subcommands: tuple[bytes, ...]) -> list[_Step]:
         signed, bits = _parse_type(args.take())
         offset = args.take()
         scaled = offset.startswith(b"#")
-        field = _Field(signed, bits, parse_bit_offset(offset[1:], bits) if scaled else parse_bit_offset(offset))
+        place = parse_bit_offset(ctx, offset[1:], bits) if scaled else parse_bit_offset(ctx, offset)
+        field = _Field(signed, bits, place)
         steps.append(_Step(verb, field, 0 if verb == b"GET" else args.int(), rule))
     return steps
 

@@ -15,7 +15,6 @@ from spoold.command.spec import DENYOOM, FAST, READONLY, WRITE, Keys, command
 from spoold.core.errors import BadBitOffset, BadBitValue, ManySourcesOfNot, NotAnInteger, NotZeroOrOne, SyntaxFault
 from spoold.core.numerals import parse_int
 from spoold.datatypes.strings import store
-from spoold.datatypes.strings.store import LIMIT_BYTES
 
 # Bytes that are taken as one integer, or compared, at a time: they stay in the processor's cache.
 _SLICE_BYTES: Final = 16 * 1024
@@ -31,7 +30,7 @@ _OPERATIONS: Final[dict[bytes, Callable[[int, int], int]]] = {
 }
 
 
-def parse_bit_offset(text: bytes, scale: int = 1) -> int:
+def parse_bit_offset(ctx: Context, text: bytes, scale: int = 1) -> int:
     """Read the position of a bit, in units of `scale` bits.
 
     raises: BadBitOffset: no integer, negative, or behind the last bit that a string may have.
@@ -40,7 +39,7 @@ def parse_bit_offset(text: bytes, scale: int = 1) -> int:
         offset = parse_int(text) * scale
     except NotAnInteger:
         raise BadBitOffset from None
-    if not 0 <= offset < LIMIT_BYTES * 8:
+    if not 0 <= offset < ctx.dbs.value_limit_bytes * 8:
         raise BadBitOffset
     return offset
 
@@ -53,7 +52,7 @@ def setbit(ctx: Context, key: bytes, offset: bytes, value: bytes) -> int:
     raises: BadBitOffset; BadBitValue; WrongType.
     cost: O(length) if anything changes: a value is written as a whole.
     """
-    position = parse_bit_offset(offset)
+    position = parse_bit_offset(ctx, offset)
     if value not in (b"0", b"1"):
         raise BadBitValue
     record = store.find(ctx.ks, key)
@@ -74,7 +73,7 @@ def getbit(ctx: Context, key: bytes, offset: bytes) -> int:
     returns: 0 or 1; 0 behind its end.
     raises: BadBitOffset; WrongType.
     """
-    position = parse_bit_offset(offset)
+    position = parse_bit_offset(ctx, offset)
     value = store.get(ctx.ks, key) or b""
     index = position >> 3
     return value[index] >> (~position & 7) & 1 if index < len(value) else 0

@@ -75,7 +75,7 @@ def lcs(ctx: Context, key1: bytes, key2: bytes, *options: bytes) -> Reply:
             raise SyntaxFault
     if wants_length and wants_ranges:
         raise LcsLenWithIdx
-    if (len(a) + 1) * (len(b) + 1) * _CELL_BYTES > store.LIMIT_BYTES:
+    if (len(a) + 1) * (len(b) + 1) * _CELL_BYTES > ctx.dbs.value_limit_bytes:
         raise LcsTooLarge
     if wants_length:
         return common_length(a, b)

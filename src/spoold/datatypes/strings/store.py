@@ -3,8 +3,8 @@
 All functions take the database and the key's name first and raise WrongType where the key holds something else; a
 missing key is an empty string to those that read or change a part of it.
 
-Invariants: a value is never longer than `LIMIT_BYTES`; whoever changes a value gives the record a new stamp, which is
-memcached's cas id. To add a way of changing a value, compute the new bytes and hand them to `edit`.
+Invariants: a value is never longer than the server's value limit; whoever changes a value gives the record a new
+stamp, which is memcached's cas id. To add a way of changing a value, compute the new bytes and hand them to `edit`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,6 @@ from typing import Final
 from spoold.core.errors import StringTooLong, WrongType
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.record import StringRecord
-
-# What Redis allows in one string by default (proto-max-bulk-len), however it came to be that long.
-LIMIT_BYTES: Final = 512 * 1024 * 1024
 
 # The cache counts a record when it comes in. A value from this length on is counted again when it is replaced in
 # place; smaller ones can't add up to more than 8 MiB unseen (8,192 records in a generation).
@@ -115,7 +112,7 @@ def append(ks: Keyspace, name: bytes, data: bytes) -> int:
     """
     record = find(ks, name)
     value = data if record is None else record.value + data
-    check_length(len(value))
+    check_length(ks, len(value))
     edit(ks, name, record, value)
     return len(value)
 
@@ -131,7 +128,7 @@ def overwrite(ks: Keyspace, name: bytes, offset: int, data: bytes) -> int:
     value = b"" if record is None else record.value
     if not data:
         return len(value)
-    check_length(offset + len(data))
+    check_length(ks, offset + len(data))
     value = splice(value, offset, data)
     edit(ks, name, record, value)
     return len(value)
@@ -164,7 +161,7 @@ def clip(first: int, last: int, length: int) -> tuple[int, int]:
     return first, min(last, length - 1)
 
 
-def check_length(length: int) -> None:
+def check_length(ks: Keyspace, length: int) -> None:
     """raises: StringTooLong: `length` bytes are more than a string may have."""
-    if length > LIMIT_BYTES:
+    if length > ks.dbs.value_limit_bytes:
         raise StringTooLong
