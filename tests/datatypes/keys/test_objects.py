@@ -66,3 +66,18 @@ def test_help_is_lines_of_text(room: Room) -> None:
 )
 def test_what_makes_no_sense_is_refused(room: Room, request_: list[str], error: bytes) -> None:
     assert room(*request_).message == error
+
+
+@pytest.mark.parametrize(
+    ("members", "encoding"),
+    [
+        (["1", "-2", "300"], b"intset"),
+        (["1", "a"], b"hashtable"),
+        (["01"], b"hashtable"),
+        (list(range(512)), b"intset"),
+        (list(range(513)), b"hashtable"),
+    ],
+)
+def test_a_set_is_encoded_by_what_is_in_it(room: Room, members: list[str | int], encoding: bytes) -> None:
+    room("SADD", "s", *members)
+    assert room("OBJECT", "ENCODING", "s") == encoding

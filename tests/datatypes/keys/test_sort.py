@@ -291,3 +291,37 @@ def test_numbers_sort_as_in_python(values: list[float], start: int, count: int, 
         begin = max(start, 0)
         expected = expected[begin : len(expected) if count < 0 else begin + count]
         assert room("SORT", "l", "LIMIT", start, count, "DESC" if descending else "ASC") == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("", "1 2 3 10"),
+        ("DESC LIMIT 1 2", "3 2"),
+        ("ALPHA", "1 10 2 3"),
+        ("BY w_*", "10 2 3 1"),
+        ("BY nosort", "3 10 1 2"),
+        ("BY nosort DESC", "3 10 1 2"),
+        ("BY nosort LIMIT 1 2", "10 1"),
+        ("BY nosort GET #", "3 10 1 2"),
+    ],
+)
+def test_a_set_is_sorted_from_the_order_in_which_it_grew(room: Room, options: str, expected: str) -> None:
+    room("SADD", "s", 3, 10, 1, 2)
+    room("SET", "w_1", 7)
+    assert room("SORT", "s", *options.split()) == words(expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [("", "a b c"), ("DESC", "c b a"), ("LIMIT 0 2", "a b"), ("BY w_* BY none DESC", "c b a")]
+)
+def test_what_is_stored_of_an_unsorted_set_is_sorted_by_bytes(room: Room, options: str, expected: str) -> None:
+    room("SADD", "s", "b", "c", "a")
+    assert room("SORT", "s", "BY", "nosort", *options.split(), "STORE", "d") == len(expected.split())
+    assert room("LRANGE", "d", 0, -1) == words(expected)
+
+
+def test_members_of_any_length_are_sorted(room: Room) -> None:
+    members = [b"m" * 600, b"a", b"m" * 480, b"m" * 601]
+    room("SADD", "s", *members)
+    assert room("SORT", "s", "ALPHA") == sorted(members)

@@ -123,6 +123,16 @@ def test_a_copied_list_has_elements_of_its_own(room: Room, count: int) -> None:
     assert elements(room, "a") == [b"less", *values]
 
 
+def test_a_copied_set_keeps_its_order_and_goes_its_own_way(room: Room) -> None:
+    members = [b"%d" % number for number in range(2500)] + [b"m" * 600]
+    room("SADD", "a", *members)
+    assert room("COPY", "a", "b") == 1
+    room("SREM", "a", "0", b"m" * 600)
+    assert room("SISMEMBER", "b", b"m" * 600) == 1
+    assert room("SPOP", "b", 10_000).items == members
+    assert room("SCARD", "a") == 2499
+
+
 def test_a_list_is_copied_as_the_same_turn_left_it(room: Room) -> None:
     room.turn.begin()
     room.dbs[0].batch.put(b"e" + b"\xff" * 9, b"a neighbour")
@@ -198,7 +208,9 @@ def test_a_copy_that_makes_no_sense_is_refused(
     assert room("DBSIZE") == 1
 
 
-@pytest.mark.parametrize("request_", [["SET", "a", "hello"], ["RPUSH", "a", "1", "two", ""]])
+@pytest.mark.parametrize(
+    "request_", [["SET", "a", "hello"], ["RPUSH", "a", "1", "two", ""], ["SADD", "a", "7", "m" * 600, ""]]
+)
 @pytest.mark.parametrize(
     ("ttl", "options", "left_ms"), [(0, [], -1), (5000, [], 5000), (NOW_MS + 7000, ["absttl"], 7000)]
 )

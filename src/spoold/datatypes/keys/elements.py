@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Final
 
 from spoold.datatypes.lists import store as lists
+from spoold.datatypes.sets import store as sets
 from spoold.keyspace.keyspace import Keyspace
-from spoold.keyspace.record import ListRecord, Record
+from spoold.keyspace.record import ListRecord, Record, SetRecord
 
 
 def read(ks: Keyspace, record: Record) -> list[bytes] | None:
@@ -32,9 +33,19 @@ def _write_list(ks: Keyspace, name: bytes, elements: list[bytes]) -> None:
     lists.push(ks, name, lists.TAIL, elements)
 
 
+def _read_set(ks: Keyspace, record: SetRecord) -> list[bytes]:
+    return list(sets.each(ks, record))
+
+
+def _write_set(ks: Keyspace, name: bytes, elements: list[bytes]) -> None:
+    sets.add(ks, name, elements)
+
+
 _READERS: Final[dict[type[Record], Callable[..., list[bytes]]]] = {
     ListRecord: _read_list,
+    SetRecord: _read_set,
 }
 _WRITERS: Final[dict[bytes, Callable[[Keyspace, bytes, list[bytes]], None]]] = {
     ListRecord.kind: _write_list,
+    SetRecord.kind: _write_set,
 }

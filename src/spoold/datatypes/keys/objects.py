@@ -42,7 +42,7 @@ _HELP: Final = (
 def object_encoding(ctx: Context, key: bytes) -> bytes | None:
     """Tells how Redis would keep the value of a key."""
     record = ctx.ks.find(key)
-    return None if record is None else _ENCODINGS[type(record)](ctx.ks, record)
+    return None if record is None else _ENCODINGS.get(type(record), _other)(ctx.ks, record)
 
 
 @command("OBJECT|FREQ", flags=READONLY, keys=Keys(2), since="4.0.0", syntax="OBJECT FREQ key", group="generic")
@@ -83,6 +83,10 @@ def _list(ks: Keyspace, record: ListRecord) -> bytes:
 def _set(ks: Keyspace, record: SetRecord) -> bytes:
     if record.members <= _INTSET_MEMBERS and all(map(_is_integer, elements.read(ks, record) or ())):
         return b"intset"
+    return b"hashtable"
+
+
+def _other(ks: Keyspace, record: Record) -> bytes:
     return b"hashtable"
 
 

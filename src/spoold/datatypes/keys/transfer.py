@@ -10,7 +10,7 @@ from typing import Final
 from spoold.command.args import Args
 from spoold.command.context import Context
 from spoold.command.spec import DANGEROUS, DENYOOM, FAST, READONLY, WRITE, Keys, command
-from spoold.core.errors import BusyKey, CommandError, InvalidExpire, NegativeTtl, SameObject, SyntaxFault
+from spoold.core.errors import BusyKey, CommandError, InvalidExpire, NegativeTtl, SameObject, SyntaxFault, WrongType
 from spoold.core.numerals import INT64_MAX, parse_int, parse_int32
 from spoold.core.reply import OK, Reply
 from spoold.datatypes.keys import elements, payload
@@ -78,12 +78,15 @@ def copy(ctx: Context, source: bytes, destination: bytes, *options: bytes) -> in
 def dump(ctx: Context, key: bytes) -> bytes | None:
     """Gives a key's value as bytes that RESTORE takes, here or in a Redis; the expiry is not in them.
 
+    raises: WrongType: a type for which there is no such form yet.
     cost: O(bytes), about 0.2 µs a byte.
     """
     record = ctx.ks.find(key)
     if record is None:
         return None
-    parts = [record.value] if isinstance(record, StringRecord) else elements.read(ctx.ks, record) or []
+    parts = [record.value] if isinstance(record, StringRecord) else elements.read(ctx.ks, record)
+    if parts is None:
+        raise WrongType
     return payload.encode(payload.Value(record.kind, parts))
 
 
