@@ -249,9 +249,17 @@ class Batch:
 
         raises: EngineError: see `lost`.
         """
-        self.apply()
-        self._kept_turn = self._applied_turn = turn
-        self._commit()
+        while True:
+            self.apply()
+            self._kept_turn = self._applied_turn = turn
+            try:
+                self._commit()
+            except EngineError as error:
+                if not isinstance(error.__cause__, lmdb.MapFullError):
+                    raise
+                self.recover(None)
+            else:
+                return
 
     def commit_alone(self, turn: int, sections: list[Section]) -> None:
         """Commit `turn`, which no log holds, whole or not at all. A `commit` comes directly before it.

@@ -98,7 +98,8 @@ class Journal:
         """Write the batch of `turn` behind the last record, and wait for the disk if `sync`.
 
         returns: the record's size in bytes.
-        raises: EngineError: LMDB can't hold one of the keys. JournalFull before anything is written; OSError: the segment must not be trusted any more.
+        raises: EngineError: LMDB can't hold one of the keys. JournalFull before anything is written. OSError: the
+            segment must not be trusted any more.
         """
         parts = encode_batch(sections)
         length = sum(map(len, parts))
