@@ -30,6 +30,7 @@ BLOCKING = """
 """
 
 # Without SWAPDB: which of several keys it wakes first hangs on Redis's hash tables.
+# Without SORT … STORE: Redis 7.0 forgets to wake who waits for a key that held another type before; spoold does not.
 WAKING = """
     RPUSH {q} (x|y|z)+
     LPUSH {q} (x|y|z)+
@@ -38,7 +39,6 @@ WAKING = """
     RENAME other {q}
     RENAMENX other {q}
     COPY other {q} REPLACE
-    SORT other ALPHA STORE {q}
     LMOVE other {q} {e} {e}
     RPOPLPUSH other {q}
     LMOVE {q} {q} {e} {e}
