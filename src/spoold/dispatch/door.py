@@ -8,12 +8,13 @@ callers, back-pressure, what an exception does.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from spoold.command.context import Context, Wait
 from spoold.core.errors import CommandError
 from spoold.dispatch.dispatcher import OUT_BYTES, Dispatcher
-from spoold.dispatch.session import Session
+from spoold.dispatch.session import Session, session_of
 from spoold.dispatch.turn import TURN_COMMANDS
 
 # Replies longer than this count towards what one client may be sent in a turn.
@@ -70,3 +71,13 @@ class Door:
             if session.out_bytes > OUT_BYTES or session.closing:
                 dispatcher.stop(session)
                 return
+
+
+def go_on_later(ctx: Context, rest: Any) -> None:
+    """Called by a verb that has done as much of its request as one turn should hold: `rest` is run in the next one.
+
+    What the verb returns is sent with this turn; the client's further requests stay behind `rest`.
+    """
+    session = session_of(ctx)
+    session.rest = chain((rest,), session.rest)
+    session.out_bytes += OUT_BYTES + 1  # `run` stops where a client is to be sent too much
