@@ -341,7 +341,9 @@ def compile_form(form: str) -> Part:
 
 @cache
 def forms(family: str) -> list[Part]:
-    """Compile the forms of one family."""
+    """Compile the forms of one family; `mixed` is all of them but the transactions."""
+    if family == "mixed":
+        return [part for each in FORMS if each != "transactions" for part in forms(each)]
     return [compile_form(line.strip()) for line in FORMS[family].splitlines() if line.strip()]
 
 

@@ -24,7 +24,7 @@ PATIENT = settings(
     **EXAMPLES,
 )
 
-PLAIN_FAMILIES = ["strings", "bits", "lists", "sets", "keys", "sort"]
+PLAIN_FAMILIES = ["strings", "bits", "lists", "sets", "keys", "sort", "mixed"]
 
 
 @pytest.mark.needs_redis
