@@ -187,12 +187,19 @@ def test_free_ports_can_be_bound() -> None:
 
 
 def test_the_command_of_spoold_names_listener_and_data() -> None:
-    server = ServerProcess("some/where", ["--durability", "interval"], port=7000)
+    server = ServerProcess("some/where", ["--durability", "interval", "--simple", "7001"], port=7000)
+    quiet = [word for option in process_module.OTHER_LISTENERS if option != "--simple" for word in (option, "off")]
     assert server.command() == [
         *(sys.executable, "-m", "spoold", "serve", "--redis", "127.0.0.1:7000"),
-        *("--data", str(Path("some/where")), "--durability", "interval"),
+        *quiet,
+        *("--data", str(Path("some/where")), "--durability", "interval", "--simple", "7001"),
     ]
     assert "--data" not in ServerProcess(options=["--memory"], port=7000).command()
+
+
+def test_only_the_redis_listener_is_open_unless_asked() -> None:
+    assert "--simple" in ServerProcess(port=7000).command()
+    assert "--simple" not in ServerProcess(port=7000, env={"SPOOLD_SIMPLE": "7001"}).command()
 
 
 def test_settings_of_the_developers_own_server_do_not_reach_the_test(monkeypatch: pytest.MonkeyPatch) -> None:

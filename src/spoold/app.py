@@ -24,6 +24,7 @@ from spoold.dispatch.session import Wire
 from spoold.dispatch.turn import Turn
 from spoold.engine.commit import Commit, Lost, open_commit
 from spoold.frontends.redis import RedisFrontend
+from spoold.frontends.simple import SimpleFrontend, SimpleVerbs
 from spoold.keyspace.keyspace import Databases
 from spoold.protocol.codec import Limits
 from spoold.server.connection import Connection, Connections, Frontend
@@ -43,12 +44,14 @@ class _Door:
 
     kind: as the start-up lines name it. setting: the field of `Settings` with its addresses.
     make: builds the frontend of one client. refusal: what a client reads when there are too many.
+    has_password: clients can be asked for the password; where they can't, only this machine may reach the listener.
     """
 
     kind: str
     setting: str
     make: Callable[[App, Wire, Peer], Frontend]
     refusal: bytes
+    has_password: bool = True
 
     @property
     def option(self) -> str:
@@ -92,6 +95,7 @@ class App:
             settings.idle_timeout,
         )
         self.lifecycle = Lifecycle(self.commit, self.turn, self.connections, self.ticker)
+        self.simple_verbs = SimpleVerbs(self.dispatcher, self.lifecycle.stop)
         for part in (
             self.settings,
             self.commit,
@@ -142,6 +146,11 @@ class App:
                 address = parse_address(text, door.option)
                 if address is None:
                     continue
+                if not address.is_local and not door.has_password:
+                    raise SettingsError(
+                        f"{door.option} {address} can be reached from other machines, and the {door.kind} protocol "
+                        "has no passwords: listen on 127.0.0.1 or on unix:PATH"
+                    )
                 if not address.is_local and not self.settings.password:
                     raise SettingsError(
                         f"{door.option} {address} can be reached from other machines, and there is no password: "
@@ -160,10 +169,20 @@ class App:
         self.lifecycle.stop(1)
 
 
+def _limits(settings: Settings) -> Limits:
+    return Limits(bulk_bytes=settings.max_value, args=settings.max_args, request_bytes=settings.max_request)
+
+
 def _redis(app: App, wire: Wire, peer: Peer) -> Frontend:
     settings = app.settings
-    limits = Limits(bulk_bytes=settings.max_value, args=settings.max_args, request_bytes=settings.max_request)
-    return RedisFrontend(app.dispatcher, wire, peer, limits, authenticated=not settings.password)
+    return RedisFrontend(app.dispatcher, wire, peer, _limits(settings), authenticated=not settings.password)
 
 
-_DOORS = (_Door("redis", "redis", _redis, b"-ERR max number of clients reached\r\n"),)
+def _simple(app: App, wire: Wire, peer: Peer) -> Frontend:
+    return SimpleFrontend(app.dispatcher, app.simple_verbs, wire, peer, _limits(app.settings))
+
+
+_DOORS = (
+    _Door("redis", "redis", _redis, b"-ERR max number of clients reached\r\n"),
+    _Door("simple", "simple", _simple, b"-max number of clients reached\r\n", has_password=False),
+)

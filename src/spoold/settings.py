@@ -47,6 +47,12 @@ class Settings:
     redis: tuple[str, ...] = option(
         ("127.0.0.1:6379",), "Redis listener: [HOST:]PORT, unix:PATH or off. May be given several times.", kind="listen"
     )
+    simple: tuple[str, ...] = option(
+        ("127.0.0.1:31337",),
+        "Listener for huey's simple protocol: [HOST:]PORT, unix:PATH or off; this machine only, as the protocol has no "
+        "passwords.",
+        kind="listen",
+    )
     data: Path = option(Path("spoold-data"), "Data directory; created if it does not exist.", kind="path", config="dir")
     memory: bool = option(False, "Keep nothing: the data dies with the process.", kind="flag")
     durability: str = option(

@@ -36,6 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 BESIDE: dict[str, frozenset[str]] = {
     "client": frozenset({"protocol", "core"}),
     "integrations": frozenset({"client", "protocol", "core"}),
+    "simple": frozenset({"client"}),  # `from spoold.simple import Client`, as the old server's users write it
     "testing": frozenset({"core"}),
 }
 

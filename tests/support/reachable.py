@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from spoold.keyspace import layout
 from spoold.keyspace.packing import is_long, pack_name
-from spoold.keyspace.record import Collection, ListRecord, SetRecord, decode
+from spoold.keyspace.record import Collection, HashRecord, ListRecord, ScheduleRecord, SetRecord, decode
 from support.room import Room
 
 # Engine keys of one element: a set keeps each member twice.
-_KEYS_OF_AN_ELEMENT = {ListRecord: 1, SetRecord: 2}
+_KEYS_OF_AN_ELEMENT = {ListRecord: 1, SetRecord: 2, HashRecord: 1, ScheduleRecord: 1}
 
 
 def assert_nothing_is_left_over(room: Room) -> None:

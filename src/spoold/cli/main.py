@@ -6,6 +6,7 @@ import click
 
 from spoold import __version__
 from spoold.cli.serve import serve
+from spoold.cli.simple import simple
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -16,6 +17,7 @@ def main() -> None:
     \b
     spoold serve            serve Redis clients on 127.0.0.1:6379, data in ./spoold-data
     spoold serve --memory   the same, keeping nothing
+    spoold simple           serve only huey's simple protocol, on 127.0.0.1:31337
     """
 
 
@@ -26,3 +28,4 @@ def version() -> None:
 
 
 main.add_command(serve)
+main.add_command(simple)

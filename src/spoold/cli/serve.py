@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -54,8 +54,16 @@ def serve(config_file: Path | None, **given: Any) -> None:
     Every option also has an environment variable and a key in the TOML file (its name without the dashes). Sizes take
     kb, mb and gb.
     """
+    run_server(lambda: from_process(given, config_file))
+
+
+def run_server(settings_of: Callable[[], Settings]) -> NoReturn:
+    """Serve until stopped, then end the process; whatever makes it impossible to start is one line.
+
+    settings_of: puts the settings together; may raise SettingsError.
+    """
     try:
-        settings = from_process(given, config_file)
+        settings = settings_of()
         _start_log(settings)
         code = _run(_serve(settings))
     except (SettingsError, EngineError) as error:
@@ -89,9 +97,9 @@ def _announce(app: App) -> None:
     else:
         lines.append(f"  data        {app.directory.resolve()}")
         lines.append(f"  durability  {app.settings.durability}")
-    first = app.listeners[0][1]
-    url = f"unix://{first.path}" if first.path else f"redis://{first.host}:{first.port}/0"
-    lines.append(f"  connect     {url}")
+    for first in [address for kind, address in app.listeners if kind == "redis"][:1]:
+        url = f"unix://{first.path}" if first.path else f"redis://{first.host}:{first.port}/0"
+        lines.append(f"  connect     {url}")
     click.echo("\n".join(lines))
     sys.stdout.flush()
 

@@ -6,6 +6,8 @@
     string body     change counter 8 | flags 4 | bytes
     list body       object id 8 | head 8 | tail 8          elements at head <= position < tail, biased by 2**63
     set body        object id 8 | members 8 | head 8 | next 8   sequences in use lie in head <= sequence < next
+    hash body       object id 8 | fields 8
+    schedule body   object id 8 | items 8 | first 8 | next 8   none is due before first; next: the next sequence
 
 To add a type: a subclass with a free type byte, its body, and a line in `_TYPES`; raise `env.FORMAT_VERSION` only if
 what is already stored changes. Records are cached decoded and changed in place; whoever changes one tells
@@ -27,6 +29,8 @@ _STRING = struct.Struct(">BQQI")
 _STRING_BODY = struct.Struct(">QI")
 _LIST_BODY = struct.Struct(">QQQ")
 _SET_BODY = struct.Struct(">QQQQ")
+_HASH_BODY = struct.Struct(">QQ")
+_SCHEDULE_BODY = struct.Struct(">QQQQ")
 _LONG_NAME: Final = 0x80
 
 
@@ -190,7 +194,69 @@ class SetRecord(Collection):
         return self.members
 
 
-_TYPES: Final[dict[int, type[Record]]] = {cls.type_byte: cls for cls in (StringRecord, ListRecord, SetRecord)}
+class HashRecord(Collection):
+    """A hash: fields in the order of their bytes.
+
+    fields: how many.
+    """
+
+    __slots__ = ("fields",)
+
+    type_byte = 4
+    kind = b"hash"
+
+    def __init__(self, object_id: int = 0) -> None:
+        super().__init__(object_id)
+        self.fields = 0
+
+    def body(self) -> bytes:
+        """What stands behind the head."""
+        return _HASH_BODY.pack(self.object_id, self.fields)
+
+    def load_body(self, body: bytes) -> None:
+        """Take the fields from what `body` gave."""
+        object_id, self.fields = _HASH_BODY.unpack(body)
+        self.adopt(object_id)
+
+    def count(self) -> int:
+        """How many elements there are."""
+        return self.fields
+
+
+class ScheduleRecord(Collection):
+    """A schedule: items in the order of their times, equal times in the order of adding.
+
+    items: how many. first: no item is due before it (µs, biased). next: the sequence of the next item.
+    """
+
+    __slots__ = ("first", "items", "next")
+
+    type_byte = 5
+    kind = b"schedule"
+
+    def __init__(self, object_id: int = 0) -> None:
+        super().__init__(object_id)
+        self.items = 0
+        self.first = 0
+        self.next = 0
+
+    def body(self) -> bytes:
+        """What stands behind the head."""
+        return _SCHEDULE_BODY.pack(self.object_id, self.items, self.first, self.next)
+
+    def load_body(self, body: bytes) -> None:
+        """Take the fields from what `body` gave."""
+        object_id, self.items, self.first, self.next = _SCHEDULE_BODY.unpack(body)
+        self.adopt(object_id)
+
+    def count(self) -> int:
+        """How many elements there are."""
+        return self.items
+
+
+_TYPES: Final[dict[int, type[Record]]] = {
+    cls.type_byte: cls for cls in (StringRecord, ListRecord, SetRecord, HashRecord, ScheduleRecord)
+}
 
 
 def decode(raw: bytes) -> tuple[Record, bytes | None]:

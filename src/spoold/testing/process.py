@@ -37,6 +37,9 @@ START_ATTEMPTS = 3
 
 PING = b"*1\r\n$4\r\nPING\r\n"
 
+# Listeners of `spoold serve` that have a default address.
+OTHER_LISTENERS = ("--simple",)
+
 
 class ProcessError(Exception):
     """A server process did not do what the test asked of it; the message holds what it printed."""
@@ -334,7 +337,8 @@ class ServerProcess(ManagedProcess):
         """Prepare; nothing runs before `start` or the `with` block.
 
         data_dir: None places the data in a directory that `close` removes; one that is given stays.
-        options: further command-line options of `spoold serve`; with `--memory` there is no data directory.
+        options: further command-line options of `spoold serve`; with `--memory` there is no data directory. Only the
+            Redis listener is open unless they (or `env`) name another.
         """
         super().__init__(port=port, env=env, ready_timeout_s=ready_timeout_s)
         self._data_dir = None if data_dir is None else Path(data_dir)
@@ -349,6 +353,10 @@ class ServerProcess(ManagedProcess):
         """Build `python -m spoold serve` with this interpreter."""
         place = [] if "--memory" in self.options else ["--data", str(self.data_dir)]
         listen = ["--redis", f"{LOOPBACK}:{self.port}"]
+        # Two servers of one test run must not meet on a default port.
+        for option in OTHER_LISTENERS:
+            if option not in self.options and _environment_name(option) not in self._env:
+                listen += [option, "off"]
         return [sys.executable, "-m", "spoold", "serve", *listen, *place, *self.options]
 
     def environment(self) -> dict[str, str]:
@@ -389,6 +397,10 @@ class RealRedis(ManagedProcess):
         path = self.home / "redis.conf"
         path.write_text(text)
         return [program, str(path)]
+
+
+def _environment_name(option: str) -> str:
+    return "SPOOLD_" + option.removeprefix("--").replace("-", "_").upper()
 
 
 def _can_bind(port: int) -> bool:
