@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.engine.rig import SEGMENT, Rig, state_of
 
 from spoold.core.errors import EngineError, WritesRefused
-from spoold.engine import commit as commit_module
+from spoold.engine.batch import Batch, Section
 from spoold.engine.commit import CHECKPOINT_BYTES, CHECKPOINT_MUTATIONS, Commit, JournalLog, Lost, open_commit
 from spoold.engine.journal import NAMES, Journal
 
@@ -294,6 +294,43 @@ def test_a_turn_that_can_not_be_applied_counts_once_the_journal_has_it(new_rig: 
     assert rig.survivors() == rig.model
 
 
+def test_a_turn_whose_batch_is_lost_behind_its_append_is_brought_in_from_the_journal(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(batch: Batch, turn: int) -> None:
+        batch.lost = True
+        raise EngineError("injected")
+
+    rig.write({b"k1": b"v1"})
+    monkeypatch.setattr(Batch, "keep", lost)
+    assert rig.write({b"k1": b"v2", b"k2": b"v2"}, (b"k0", b"k9"))
+    monkeypatch.undo()
+    assert rig.write({b"k3": b"v3"})
+    rig.crash()
+
+
+def test_a_turn_that_is_half_applied_behind_its_checkpoint_is_brought_in_from_the_journal(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replay = Batch.replay
+    halves = 0
+
+    def half(batch: Batch, turn: int, sections: list[Section]) -> None:
+        nonlocal halves
+        if not batch.restoring and len(sections) > 1:
+            halves += 1
+            replay(batch, turn, sections[:1])
+            raise EngineError("injected")
+        replay(batch, turn, sections)
+
+    monkeypatch.setattr(Batch, "replay", half)
+    for number in range(60):
+        assert rig.write({b"k%02d" % number: bytes(900)}, (b"k%02d" % (number // 2), b"k%02d" % (number // 2 + 1)))
+    assert halves
+    monkeypatch.undo()
+    rig.crash()
+
+
 def test_replay_that_fails_is_the_end(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is in memory then is no longer what was acknowledged, so no checkpoint may be made of it."""
     rig.write({b"k1": b"v1"})
@@ -373,7 +410,7 @@ def test_a_large_turn_that_meets_the_end_of_the_map_and_then_fails_leaves_no_par
     rig.write({b"k1": b"before"})
     large: dict[bytes, bytes | None] = {b"huge%03d" % number: bytes(3000) for number in range(200)}
     commits = 0
-    real = commit_module.Batch._commits_whole
+    real = Batch._commits_whole
 
     def failing(self: Any, turn: int, sections: Any) -> bool:
         nonlocal commits
@@ -381,7 +418,7 @@ def test_a_large_turn_that_meets_the_end_of_the_map_and_then_fails_leaves_no_par
         rig.disk.commit = commits > 1
         return real(self, turn, sections)
 
-    monkeypatch.setattr(commit_module.Batch, "_commits_whole", failing)
+    monkeypatch.setattr(Batch, "_commits_whole", failing)
     assert not rig.write(large)
     assert commits > 1, "the map was full"
     rig.disk.heal()

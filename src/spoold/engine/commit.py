@@ -173,7 +173,7 @@ class Commit:
             self.checkpoint()
         except WritesRefused as error:
             log.error("%s; writes are refused until a checkpoint succeeds", error)
-            self._stranded = self.refusing = True
+            self.refusing = True
 
     # -- turns --------------------------------------------------------------------------------------------------
 
