@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from spoold.core.errors import CommandError, NoSuchKey
@@ -13,7 +15,7 @@ LONG = b"n" * 600
 
 
 @pytest.fixture(autouse=True)
-def _leaves_nothing_over(room: Room):
+def _leaves_nothing_over(room: Room) -> Iterator[None]:
     yield
     assert_nothing_is_left_over(room)
 

@@ -1,8 +1,7 @@
-"""KEYS, SCAN with its guarantee, RANDOMKEY and its fairness."""
+"""KEYS, SCAN with its guarantee, RANDOMKEY."""
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,9 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spoold.core.patterns import compile_pattern
-from spoold.keyspace.cursor import TABLE_ENTRIES, CursorTable, parse_cursor
 from spoold.keyspace.packing import pack_name
-from spoold.keyspace.sampling import random_name
 from support.room import Room
 
 LONG = b"n" * 470
@@ -177,34 +174,6 @@ def test_a_cursor_of_a_flushed_database_begins_anew(room: Room) -> None:
     assert room("SCAN", cursor) == [b"0", [b"a", b"z"]]
 
 
-def test_a_fast_scan_does_not_drive_out_the_cursor_of_a_slow_one() -> None:
-    table = CursorTable()
-    slow = table.open("db", b"slow")
-    fast = table.open("db", b"fast")
-    for _ in range(TABLE_ENTRIES + 10):
-        assert table.place("db", fast) == b"fast"
-        fast = table.open("db", b"fast")
-    assert table.place("db", slow) == b"slow"
-
-
-def test_scans_that_are_given_up_do_not_pile_up() -> None:
-    table = CursorTable()
-    first = table.open("db", b"place")
-    for _ in range(TABLE_ENTRIES):
-        last = table.open("db", b"place")
-    assert table.place("db", first) == b""
-    assert table.place("db", last) == b"place"
-
-
-def test_cursors_of_before_a_restart_mean_nothing_after_it() -> None:
-    assert len({CursorTable().open("db", b"place") for _ in range(20)}) == 20
-
-
-@given(st.integers(0, 2**64 - 1), st.sampled_from([b"", b"+", b"0", b"+000"]))
-def test_a_cursor_is_read_back_as_it_was_given(number: int, before: bytes) -> None:
-    assert parse_cursor(before + b"%d" % number) == number
-
-
 names = st.sampled_from([b"%c%c" % pair for pair in [(a, b) for a in b"abcd" for b in b"wxyz"]] + NAMES)
 changes = st.lists(st.tuples(st.sampled_from(["SET", "DEL", "RENAME", "EXPIRE"]), names, names), max_size=4)
 
@@ -246,33 +215,6 @@ def test_randomkey_of_an_empty_database_is_nothing(room: Room) -> None:
     assert room("RANDOMKEY") is None
     room("SET", "k", "v")
     assert room("RANDOMKEY") == b"k"
-
-
-def test_randomkey_finds_every_key_of_a_small_database_alike(room: Room) -> None:
-    fill(room, NAMES)
-    chance = random.Random(1)
-    ks = room.dbs[0]
-    counted = Counter(random_name(ks, chance) for _ in range(200 * len(NAMES)))
-    assert counted.keys() == set(NAMES)
-    assert max(counted.values()) < 2 * min(counted.values())
-
-
-def test_randomkey_is_nearly_fair_among_many_keys_of_uneven_names(room: Room) -> None:
-    chance = random.Random(2)
-    jobs = [b"rq:job:%032x" % chance.getrandbits(128) for _ in range(3000)]
-    lines = [b"line:%d" % number for number in range(1000)]
-    lonely = [b"config", b"a", LONG + b"x" * 50, LONG + b"y" * 50]
-    fill(room, jobs + lines + lonely)
-    ks = room.dbs[0]
-    drawn = [random_name(ks, chance) for _ in range(2000)]
-    families = Counter(name[:4] for name in drawn if name is not None)
-    assert 0.5 < families[b"rq:j"] / 1500 < 1.2
-    assert 0.5 < families[b"line"] / 500 < 2.5
-    assert sum(name in lonely for name in drawn) < 40
-    # Within the jobs, all parts of the digits come up.
-    digits = Counter(name[7:8] for name in drawn if name is not None and name.startswith(b"rq:job:"))
-    assert len(digits) == 16
-    assert max(digits.values()) < 4 * min(digits.values())
 
 
 def test_randomkey_does_not_loop_where_all_keys_are_due(room: Room) -> None:

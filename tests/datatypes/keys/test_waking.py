@@ -35,7 +35,8 @@ class Client:
 
     def __call__(self, *words: object) -> None:
         """Send one request in a turn of its own."""
-        self.room.turn.receive(self.session, [[str(word).encode() for word in words]])
+        request = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+        self.room.turn.receive(self.session, [request])
         self.room.turn.end()
 
     @property
@@ -81,6 +82,15 @@ def test_a_list_that_comes_under_a_name_wakes_who_waits_for_it(room: Room, reque
     assert not first.waits
     assert not second.waits
     assert room("EXISTS", "target") == 0
+
+
+def test_a_restored_list_wakes_who_waits_for_it(room: Room) -> None:
+    client = prepared(room)
+    waiting = waiter(room, "target")
+    client("RESTORE", "target", 1000, room("DUMP", "l"))
+    assert waiting.replies == [[b"target", b"1"]]
+    assert room("PTTL", "target") == 1000
+    room("DEL", "target")
 
 
 @pytest.mark.parametrize("request_", ["MOVE l 1", "COPY l l DB 1"])
