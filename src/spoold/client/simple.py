@@ -64,7 +64,7 @@ class TimedOut(ConnectionFailed, TimeoutError):
 class Client:
     """Speaks to one server.
 
-    host, port: where. timeout_s: how long to wait for a connection, and for each reply; None = for ever.
+    host, port: where. timeout_s: how long to wait for a connection, and then for the next bytes; None = for ever.
     """
 
     def __init__(self, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT, timeout_s: float | None = 30.0) -> None:
@@ -122,9 +122,9 @@ class Client:
     def _take(self) -> _Connection:
         """A connection that no other call uses. raises: ConnectionFailed, TimedOut."""
         if self._pid != os.getpid():
-            # This process is a fork: the connections are its parent's.
-            self._idle = deque()
+            # This process is a fork: the connections are its parent's, and stay open there.
             self._pid = os.getpid()
+            self.close()
         while True:
             try:
                 connection = self._idle.pop()
@@ -246,7 +246,7 @@ class Client:
 class _Connection:
     """One socket, used by one call at a time."""
 
-    __slots__ = ("_place", "_reader", "_socket", "_timeout_s")
+    __slots__ = ("_place", "_poll", "_reader", "_socket", "_timeout_s")
 
     def __init__(self, host: str, port: int, timeout_s: float | None) -> None:
         """Connect. raises: ConnectionFailed, TimedOut."""
@@ -260,14 +260,16 @@ class _Connection:
         except OSError as error:
             raise ConnectionFailed(f"can't connect to {self._place}: {error.strerror or error}") from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Not on every system; but select takes only the first 1,024 files of a process.
+        self._poll = select.poll() if hasattr(select, "poll") else None
+        if self._poll is not None:
+            self._poll.register(self._socket, select.POLLIN)
 
     def is_quiet(self) -> bool:
         """Whether nothing has come since the last reply: not the end of the connection either."""
-        try:
-            readable, _, _ = select.select([self._socket], [], [], 0)
-        except (OSError, ValueError):
-            return False
-        return not readable
+        if self._poll is None:
+            return not select.select([self._socket], [], [], 0)[0]
+        return not self._poll.poll(0)
 
     def ask(self, request: bytes) -> Value:
         """Send a request, wait for its reply; the connection is closed if that fails in any way.

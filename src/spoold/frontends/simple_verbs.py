@@ -96,11 +96,10 @@ def enqueue(ctx: Context, queue: Value, data: Value) -> int:
 def dequeue(ctx: Context, queue: Value) -> Value:
     """Take the oldest value of a queue. returns: it; None if there is none."""
     name = _queue(queue)
-    value = lists.pop(ctx.ks, name, HEAD)
-    if value is None:
+    if lists.find(ctx.ks, name) is None:
         return None
     _claim(ctx.ks, name)
-    return unpack(value)
+    return _open(lists.pop(ctx.ks, name, HEAD))
 
 
 @verb("REMOVE", writes=True)
@@ -108,19 +107,15 @@ def remove(ctx: Context, queue: Value, data: Value) -> int:
     """Remove the oldest value that equals `data` from a queue.
 
     returns: 1, or 0 if there is none.
-    cost: O(values before it), and each that is not a string is read if `data` is not.
+    cost: O(values before it).
     """
-    name = _queue(queue)
-    wanted: bytes | None = pack(data)
+    name, wanted = _queue(queue), pack(data)
     if data.__class__ is not bytes:
-        wanted = _find_equal(ctx.ks, name, data)
-        if wanted is None:
+        found = _find_equal(ctx.ks, name, data, wanted)
+        if found is None:
             return 0
-    assert wanted is not None  # noqa: S101 - for the type checker
-    if not editing.remove(ctx.ks, name, wanted, 1):
-        return 0
-    _claim(ctx.ks, name)
-    return 1
+        wanted = found
+    return editing.remove(ctx.ks, name, wanted, 1)
 
 
 @verb("LENGTH", writes=False)
@@ -299,13 +294,17 @@ def _open(stored: bytes | None) -> Value:
     return None if stored is None else unpack(stored)
 
 
-def _find_equal(ks: Keyspace, name: bytes, wanted: Value) -> bytes | None:
-    """The stored form of the oldest value of a queue that equals `wanted`, which is no string; None if none does."""
+def _find_equal(ks: Keyspace, name: bytes, wanted: Value, packed: bytes) -> bytes | None:
+    """The stored form of the oldest value of a queue that equals `wanted`, which is no string; None if none does.
+
+    packed: what `wanted` would be stored as; the same value may stand there as another number, or in another order.
+    """
     record = lists.find(ks, name)
     if record is None:
         return None
+    kind = packed[: len(ESCAPE) + 1]
     for first in range(record.head, record.tail, MANY):
         for stored in lists.read(ks, record, first, min(first + MANY, record.tail)):
-            if stored.startswith(ESCAPE) and unpack(stored) == wanted:
+            if stored == packed or (stored.startswith(kind) and unpack(stored) == wanted):
                 return stored
     return None

@@ -123,7 +123,7 @@ class ValueReader:
             if end < 0:
                 if kind not in _KINDS:
                     raise _unknown(kind)
-                self._check_line(kind, size - position - 1)
+                self._check_line(kind, size - position - 2)  # its last byte may be the CR
                 return data[position:]
             line = data[position + 1 : end - 1 if data[end - 1] == 13 and end - 1 > position else end]
             position = end + 1
@@ -299,9 +299,9 @@ def _write(value: Value, add: Any, depth: int) -> None:
             raise ValueError("an error is one line")
         add(b"-%b\r\n" % value.message)
     elif isinstance(value, (bytes, bytearray, memoryview)):
-        _write(bytes(value), add, depth)
+        _write(bytes(memoryview(value)), add, depth)
     elif isinstance(value, str):
-        _write(str(value), add, depth)
+        _write(str.encode(value), add, depth)
     else:
         raise TypeError(f"a value of type {kind.__name__} can't be sent")
 
