@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spoold.core.reply import Simple
+from spoold.datatypes.hashes import store as hashes
 from support.room import Room
 
 
@@ -81,3 +82,18 @@ def test_what_makes_no_sense_is_refused(room: Room, request_: list[str], error: 
 def test_a_set_is_encoded_by_what_is_in_it(room: Room, members: list[str | int], encoding: bytes) -> None:
     room("SADD", "s", *members)
     assert room("OBJECT", "ENCODING", "s") == encoding
+
+
+@pytest.mark.parametrize(
+    ("fields", "value", "encoding"),
+    [(128, b"v" * 64, b"listpack"), (129, b"v", b"hashtable"), (1, b"v" * 65, b"hashtable")],
+)
+def test_a_hash_is_encoded_by_its_size(room: Room, fields: int, value: bytes, encoding: bytes) -> None:
+    room.turn.begin()
+    hashes.put_many(room.dbs[0], b"h", [(b"%d" % number, value) for number in range(fields)])
+    room.turn.end()
+    assert room("OBJECT", "ENCODING", "h") == encoding
+    assert room("DUMP", "h").message.startswith(b"WRONGTYPE ")
+    assert room("SORT", "h").message.startswith(b"WRONGTYPE ")
+    assert room("COPY", "h", "copied") == 1
+    assert room("TYPE", "copied").text == b"hash"

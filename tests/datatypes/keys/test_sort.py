@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spoold.core.errors import NotADouble, WrongType
+from spoold.datatypes.hashes import store as hashes
 from spoold.datatypes.keys.sort import _score, _sort_keys
 from support.reachable import assert_nothing_is_left_over
 from support.room import Room
@@ -325,3 +326,15 @@ def test_members_of_any_length_are_sorted(room: Room) -> None:
     members = [b"m" * 600, b"a", b"m" * 480, b"m" * 601]
     room("SADD", "s", *members)
     assert room("SORT", "s", "ALPHA") == sorted(members)
+
+
+def test_weights_and_results_may_stand_in_fields_of_hashes(room: Room) -> None:
+    room("RPUSH", "l", 1, 2, 3)
+    room.turn.begin()
+    for element, weight in ((1, b"9"), (2, b"7")):
+        hashes.put_many(room.dbs[0], b"h_%d!" % element, [(b"w", weight), (b"a->b", b"arrow")])
+    room.turn.end()
+    room("SET", "h_3!", "a string has no fields")
+    assert room("SORT", "l", "BY", "h_*!->w") == words("3 2 1")
+    assert room("SORT", "l", "GET", "h_*!->w", "GET", "h_*!->a->b") == [b"9", b"arrow", b"7", b"arrow", None, None]
+    assert room("SORT", "l", "GET", "h_*!->missing", "GET", "h_*!") == [None] * 5 + [b"a string has no fields"]

@@ -14,14 +14,19 @@ from spoold.command.spec import LOADING, READONLY, STALE, Keys, command
 from spoold.core.errors import CommandError, NoFrequency
 from spoold.core.numerals import parse_int
 from spoold.core.reply import Simple
+from spoold.datatypes.hashes import store as hashes
 from spoold.datatypes.keys import elements
 from spoold.keyspace.keyspace import Keyspace
-from spoold.keyspace.record import ListRecord, Record, SetRecord, StringRecord
+from spoold.keyspace.record import HashRecord, ListRecord, Record, SetRecord, StringRecord
 
 # Bytes of the longest string that Redis keeps in one allocation with its header.
 _EMBEDDED_BYTES: Final = 44
 # Members of the largest set of integers that Redis keeps as a sorted array.
 _INTSET_MEMBERS: Final = 512
+
+# Fields, and bytes of a field or value, up to which Redis keeps a hash in one piece.
+_LISTPACK_FIELDS: Final = 128
+_LISTPACK_BYTES: Final = 64
 
 _HELP: Final = (
     b"OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
@@ -42,7 +47,7 @@ _HELP: Final = (
 def object_encoding(ctx: Context, key: bytes) -> bytes | None:
     """Tells how Redis would keep the value of a key."""
     record = ctx.ks.find(key)
-    return None if record is None else _ENCODINGS.get(type(record), _other)(ctx.ks, record)
+    return None if record is None else _ENCODINGS.get(type(record), _other)(ctx.ks, key, record)
 
 
 @command("OBJECT|FREQ", flags=READONLY, keys=Keys(2), since="4.0.0", syntax="OBJECT FREQ key", group="generic")
@@ -70,23 +75,31 @@ def object_help(ctx: Context) -> list[Simple]:
     return [Simple(line) for line in _HELP]
 
 
-def _string(ks: Keyspace, record: StringRecord) -> bytes:
+def _string(ks: Keyspace, key: bytes, record: StringRecord) -> bytes:
     if _is_integer(record.value):
         return b"int"
     return b"embstr" if len(record.value) <= _EMBEDDED_BYTES else b"raw"
 
 
-def _list(ks: Keyspace, record: ListRecord) -> bytes:
+def _list(ks: Keyspace, key: bytes, record: ListRecord) -> bytes:
     return b"quicklist"
 
 
-def _set(ks: Keyspace, record: SetRecord) -> bytes:
+def _set(ks: Keyspace, key: bytes, record: SetRecord) -> bytes:
     if record.members <= _INTSET_MEMBERS and all(map(_is_integer, elements.read(ks, record) or ())):
         return b"intset"
     return b"hashtable"
 
 
-def _other(ks: Keyspace, record: Record) -> bytes:
+def _hash(ks: Keyspace, key: bytes, record: HashRecord) -> bytes:
+    if record.fields <= _LISTPACK_FIELDS and all(
+        max(len(field), len(value)) <= _LISTPACK_BYTES for field, value in hashes.items(ks, key)
+    ):
+        return b"listpack"
+    return b"hashtable"
+
+
+def _other(ks: Keyspace, key: bytes, record: Record) -> bytes:
     return b"hashtable"
 
 
@@ -102,4 +115,5 @@ _ENCODINGS: Final[dict[type[Record], Callable[..., bytes]]] = {
     StringRecord: _string,
     ListRecord: _list,
     SetRecord: _set,
+    HashRecord: _hash,
 }

@@ -16,9 +16,10 @@ from spoold.command.spec import DANGEROUS, DENYOOM, READONLY, WRITE, Flag, Keys,
 from spoold.core.errors import NotADouble, NotAFloat, SyntaxFault, WrongType
 from spoold.core.numerals import parse_float
 from spoold.core.reply import Reply
+from spoold.datatypes.hashes import store as hashes
 from spoold.datatypes.keys import elements
 from spoold.keyspace.keyspace import Keyspace
-from spoold.keyspace.record import ListRecord, SetRecord, StringRecord
+from spoold.keyspace.record import HashRecord, ListRecord, SetRecord, StringRecord
 
 _BLANKS: Final = b" \t\n\v\f\r"
 
@@ -190,8 +191,8 @@ def _string(ks: Keyspace, name: bytes) -> bytes | None:
 
 
 def _field(ks: Keyspace, name: bytes, field: bytes) -> bytes | None:
-    """The field of the hash under `name`; None if there is none: there are no hashes yet."""
-    return None
+    """The field of the hash under `name`; None if there is none, or something else."""
+    return hashes.get(ks, name, field) if isinstance(ks.find(name), HashRecord) else None
 
 
 def _score(text: bytes | None) -> float:
