@@ -260,8 +260,8 @@ class Keyspace:
         """Read id and count from the engine: at start, and after a rollback."""
         raw = self.dbs.batch.get(layout.database_key(self.index))
         if raw is None:
-            self.database_id, self.count = self.dbs.new_id(), 0
-            self._saved_id = self._saved_count = 0
+            # Stored with the first key: a turn that only reads must write nothing.
+            self.database_id, self.count = self._saved_id, self._saved_count = self.dbs.new_id(), 0
         else:
             self.database_id, self.count = self._saved_id, self._saved_count = _PAIR.unpack(raw)
         self.prefix = layout.names_prefix(self.database_id)
