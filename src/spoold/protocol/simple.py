@@ -134,7 +134,7 @@ class ValueReader:
                 else:
                     length = _count(line)
                     if length > limits.bulk_bytes:
-                        raise ProtocolError("a string is too long")
+                        raise _broken("a string is too long")
                     self._grow(length)
                     stop = position + length
                     if stop + 2 > size:
@@ -147,7 +147,7 @@ class ValueReader:
                     position = stop + 2
             elif kind in (_STAR, _PERCENT):
                 if len(self._stack) >= self._max_depth:
-                    raise ProtocolError("lists and dictionaries are nested too deep")
+                    raise _broken("lists and dictionaries are nested too deep")
                 count = _count(line)
                 if count:
                     self._open(kind, count)
@@ -199,7 +199,7 @@ class ValueReader:
         values = count if kind == _STAR else 2 * count
         self._announced += values
         if self._announced > self._limits.args:
-            raise ProtocolError("too many values in one message")
+            raise _broken("too many values in one message")
         self._stack.append(_Open(kind, values))
 
     def _close(self, value: Value) -> None:
@@ -217,7 +217,7 @@ class ValueReader:
                 try:
                     value = dict(zip(items[::2], items[1::2], strict=True))
                 except TypeError:
-                    raise ProtocolError("a dictionary's key is a list or a dictionary") from None
+                    raise _broken("a dictionary's key is a list or a dictionary") from None
         self._done.append(value)
         self._announced = 0
         self._bytes = 0
@@ -225,11 +225,11 @@ class ValueReader:
     def _grow(self, by: int) -> None:
         self._bytes += by
         if self._bytes > self._limits.request_bytes:
-            raise ProtocolError("a message is too long")
+            raise _broken("a message is too long")
 
     def _check_line(self, kind: int, length: int) -> None:
         if length > (self._limits.inline_bytes if kind in (_PLUS, _MINUS) else NUMBER_BYTES):
-            raise ProtocolError("a line is too long")
+            raise _broken("a line is too long")
 
 
 class _Open:
@@ -331,23 +331,29 @@ def _point(number: float) -> bytes:
     return text.encode()
 
 
+def _broken(text: str | bytes) -> ProtocolError:
+    """text: what is wrong; what a peer sent of it becomes one line."""
+    data = text.encode() if isinstance(text, str) else text.replace(b"\r", b" ")
+    return ProtocolError(data, farewell=b"-protocol error: " + data + b"\r\n")
+
+
 def _number(line: bytes) -> int | float:
     if _INTEGER.fullmatch(line):
         return int(line)
     if _FLOAT.fullmatch(line) and math.isfinite(number := float(line)):
         return number
-    raise ProtocolError(b"not a number: " + line[:32])
+    raise _broken(b"not a number: " + line[:32])
 
 
 def _count(line: bytes) -> int:
     if _COUNT.fullmatch(line):
         return int(line)
-    raise ProtocolError(b"not a length: " + line[:32])
+    raise _broken(b"not a length: " + line[:32])
 
 
 def _unknown(kind: int) -> ProtocolError:
-    return ProtocolError(f"unknown type byte {bytes((kind,))!r}")
+    return _broken(f"unknown type byte {bytes((kind,))!r}")
 
 
 def _unended() -> ProtocolError:
-    return ProtocolError("a string is longer than it says")
+    return _broken("a string is longer than it says")
