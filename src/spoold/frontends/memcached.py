@@ -13,6 +13,7 @@ from spoold.dispatch.dispatcher import Dispatcher
 from spoold.dispatch.door import Door
 from spoold.dispatch.session import Session, Wire
 from spoold.frontends.memcached_counts import Counts
+from spoold.frontends.memcached_meta import MetaVerbs
 from spoold.frontends.memcached_verbs import ValueVerbs
 from spoold.protocol.codec import Limits
 from spoold.protocol.memcached import MemcachedCodec
@@ -29,6 +30,7 @@ class MemcachedDoor(Door):
         self.limits = limits
         self.counts = Counts()
         self.verbs = ValueVerbs(self.counts)
+        self.verbs.table |= MetaVerbs(self.counts).table
         super().__init__(dispatcher, self.verbs.run)
 
 

@@ -57,7 +57,7 @@ _BAD_DELETE: Final = b"CLIENT_ERROR bad command line format.  Usage: delete <key
 _WRITES: Final = frozenset(
     (
         *(b"set", b"add", b"replace", b"append", b"prepend", b"cas", b"incr", b"decr", b"touch", b"gat", b"gats"),
-        *(b"delete", b"flush_all", b"ms", b"md", b"ma"),
+        *(b"delete", b"flush_all"),
     )
 )
 
@@ -107,7 +107,7 @@ class ValueVerbs:
         if verb is None:
             return ERROR
         if ctx.dbs.read_only and request[0] in _WRITES:
-            raise Misconf(session_of(ctx).dispatcher.turn.commit.failing)
+            refuse_if_read_only(ctx)
         return verb(ctx, request)
 
     # -- reading ------------------------------------------------------------------------------------------------
@@ -373,6 +373,12 @@ def find(ks: Keyspace, key: bytes) -> StringRecord | None:
     """The value's record; None if there is none, or something that is no value."""
     record = ks.find(key)
     return record if record.__class__ is StringRecord else None
+
+
+def refuse_if_read_only(ctx: Context) -> None:
+    """raises: Misconf: the disk does not take writes."""
+    if ctx.dbs.read_only:
+        raise Misconf(session_of(ctx).dispatcher.turn.commit.failing)
 
 
 def extend(ks: Keyspace, key: bytes, record: StringRecord, data: bytes, *, behind: bool) -> bool:

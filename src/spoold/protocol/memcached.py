@@ -24,6 +24,7 @@ source: memcached 1.6.18, doc/protocol.txt, and its behaviour as measured.
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 from typing import Any, Final
 
@@ -59,7 +60,8 @@ _BINARY_MAGIC: Final = 0x80
 # How a web page can make a browser talk to a local server: the request's body would be read as commands.
 _BROWSER: Final = frozenset({b"POST", b"Host:"})
 
-ERROR: Final = b"ERROR\r\n"
+_ONE_KEY: Final = re.compile(rb"get ([^ \0\n]{1,250})\r\n").fullmatch
+_SET: Final = re.compile(rb"(set) ([^ \0\n]{1,250}) ([0-9]{1,10}) ([0-9]{1,10}) ([0-9]{1,8})\r\n").match
 
 
 class MemcachedCodec:
@@ -106,10 +108,20 @@ class MemcachedCodec:
         """Take what has arrived.
 
         returns: every request that is now complete, in order; an empty list once `broken` is set.
-        cost: 0.6 µs for a request in one piece; O(bytes) however they are split.
+        cost: 0.3 to 0.6 µs for a request in one piece; O(bytes) however they are split.
         """
         if self._busy:
             return self._resume(data)
+        # One short request in one piece is nearly all there is; on any doubt the loop below reads it.
+        if found := _ONE_KEY(data):
+            return [[b"get", found[1]]]
+        if found := _SET(data):
+            words = [*found.groups()]
+            start = found.end()
+            stop = start + int(words[4])
+            if stop + 2 == len(data) and data[stop:] == b"\r\n" and stop - start <= self.max_block:
+                words.append(data[start:stop])
+                return [words]
         requests: list[Request] = []
         self._read(data, 0, requests)
         return requests
@@ -172,7 +184,7 @@ class MemcachedCodec:
             verb = words[0]
             if verb not in _LENGTH_AT:
                 if verb in _BROWSER:
-                    self._break(ProtocolError("a web browser's request", farewell=ERROR))
+                    self._break(ProtocolError("a web browser's request", farewell=b"ERROR\r\n"))
                     return
                 requests.append(words)
                 continue
