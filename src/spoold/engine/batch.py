@@ -273,7 +273,7 @@ class Batch:
                 self._env.double()
                 self._txn = self._env.begin()
         except lmdb.Error as error:
-            raise EngineError(f"LMDB commit: {error}") from error
+            raise EngineError(f"LMDB commit: {self._env.explain(error)}") from error
         self._kept_turn = self._applied_turn = turn
         self._begin_next(turn)
 
@@ -410,7 +410,7 @@ class Batch:
             write_turn(self._txn, turn)
             self._txn.commit()
         except lmdb.Error as error:
-            raise EngineError(f"LMDB commit: {error}") from error
+            raise EngineError(f"LMDB commit: {self._env.explain(error)}") from error
         self._begin_next(turn, double=double)
 
     def _commits_whole(self, turn: int, sections: list[Section]) -> bool:

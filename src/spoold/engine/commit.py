@@ -305,10 +305,13 @@ class Commit:
             self.lost = Lost(f"turns {last + 1} to {upto} are gone from the journal")
             raise self.lost
 
-    def close(self) -> None:
-        """Checkpoint and close. raises: WritesRefused if the checkpoint failed; the journal still has all."""
+    def close(self, *, save: bool = True) -> None:
+        """Checkpoint and close. raises: WritesRefused if the checkpoint failed; the journal still has all.
+
+        save: False leaves the checkpoint to the next start.
+        """
         try:
-            if self.lost is None:
+            if self.lost is None and save:
                 self.checkpoint()
         finally:
             self.batch.close()

@@ -106,6 +106,14 @@ class Environment:
         """Size of the map: what the file may grow to before it is made larger."""
         return int(self.env.info()["map_size"])
 
+    def explain(self, error: lmdb.Error) -> str:
+        """What went wrong with a commit, for people: LMDB calls a full disk an input/output error."""
+        try:
+            disk = os.statvfs(self.directory)
+        except OSError:
+            return str(error)
+        return f"{error} ({disk.f_bavail * disk.f_frsize // 1024} KiB are free on the disk)"
+
     def close(self) -> None:
         """Close the environment and let go of the directory."""
         self.env.close()
