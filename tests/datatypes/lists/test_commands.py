@@ -303,8 +303,10 @@ def test_lpos_without_a_list(room: Room) -> None:
     [
         (
             "RANK 0",
-            b"ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to"
-            b" start from the end of the list",
+            (
+                b"ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to"
+                b" start from the end of the list"
+            ),
         ),
         ("RANK abc", NOT_AN_INTEGER),
         ("COUNT -1", b"ERR COUNT can't be negative"),
