@@ -1,0 +1,60 @@
+"""docs/protocols/simple.md tells the truth: its example runs, its table lists every command, its options exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.test_readme import examples, run_session
+
+from spoold.cli.simple import simple
+from spoold.client.simple import Client
+from spoold.frontends.simple_verbs import PAIRS, QUEUES, SCHEDULE, VERBS
+from spoold.protocol.simple import MAX_DEPTH, NUMBER_BYTES
+from spoold.protocol.typed import ESCAPE, pack
+from spoold.testing.process import LOOPBACK, ServerProcess, free_port
+
+PAGE = (Path(__file__).parents[2] / "docs/protocols/simple.md").read_text("utf-8")
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the first table behind a heading."""
+    table = re.search(r"(?:^\|.*\n)+", PAGE.split(f"## {heading}\n")[1], re.MULTILINE)
+    assert table is not None
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[0].splitlines()[2:]]
+
+
+def test_the_example_runs_as_it_stands_there() -> None:
+    (session,) = examples(PAGE)
+    port = free_port()
+    with ServerProcess(options=("--memory", "--simple", f"{LOOPBACK}:{port}")):
+        assert run_session(session.replace("31337", str(port)), "simple.md") == ""
+
+
+def test_the_table_lists_every_command_with_its_arguments_and_its_method() -> None:
+    listed = {}
+    for request, methods, _ in rows("Requests"):
+        name, *arguments = request.split()
+        listed[name] = (float("inf") if "…" in arguments else len(arguments), methods)
+    assert listed.keys() == {name.decode() for name in VERBS} | {"SHUTDOWN"}
+    for name, verb in VERBS.items():
+        assert listed[name.decode()][0] == verb.most
+    for _, methods in listed.values():
+        for method in re.findall(r"`(\w+)", methods):
+            assert callable(getattr(Client, method))
+
+
+def test_the_options_exist() -> None:
+    listed = {option for row in rows("`spoold simple`") for option in re.findall(r"`(-[^`]+)`", row[0])}
+    assert listed == {option for parameter in simple.params for option in parameter.opts}
+
+
+def test_the_figures_are_those_of_the_code() -> None:
+    for fact in (
+        f"up to {MAX_DEPTH} deep",
+        f"{NUMBER_BYTES:,}\nbytes",
+        *(f"`{name.decode()}`" for name in (PAIRS, SCHEDULE, QUEUES)),
+        f"`{ESCAPE.decode()}`".replace("\0", "\\0"),
+        f"`{pack(7).decode()}`".replace("\0", "\\0").replace("\r\n", "\\r\\n"),
+    ):
+        assert fact in PAGE
