@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from spoold.keyspace import layout
 from spoold.keyspace.packing import is_long, pack_name
-from spoold.keyspace.record import Collection, HashRecord, ListRecord, ScheduleRecord, SetRecord, decode
+from spoold.keyspace.record import (
+    Collection,
+    HashRecord,
+    ListRecord,
+    ScheduleRecord,
+    SetRecord,
+    TaggedListRecord,
+    decode,
+)
 from support.room import Room
 
 # Engine keys of one element: a set keeps each member twice.
-_KEYS_OF_AN_ELEMENT = {ListRecord: 1, SetRecord: 2, HashRecord: 1, ScheduleRecord: 1}
+_KEYS_OF_AN_ELEMENT = {ListRecord: 1, TaggedListRecord: 1, SetRecord: 2, HashRecord: 1, ScheduleRecord: 1}
 
 
 def assert_nothing_is_left_over(room: Room) -> None:
@@ -20,7 +28,7 @@ def assert_nothing_is_left_over(room: Room) -> None:
         pass
     room.reclaim()
     state = room.state()
-    unexplained = {key for key in state if key[:1] != b"s"}
+    unexplained = {key for key in state if key[:1] not in b"slf"}  # counters, leases, fan-outs
     for ks in room.dbs.all:
         prefix = layout.names_prefix(ks.database_id)
         names = 0
@@ -38,5 +46,13 @@ def assert_nothing_is_left_over(room: Room) -> None:
                 elements = {key for key in state if key.startswith(record.prefix)}
                 assert len(elements) == record.count() * _KEYS_OF_AN_ELEMENT[type(record)] > 0
                 unexplained -= elements
+            if isinstance(record, TaggedListRecord):
+                tags = {key for key in state if key.startswith(record.tags_prefix)}
+                assert len(tags) == record.tags <= record.count()
+                unexplained -= tags
+                if record.alarm_ms:
+                    entry = layout.alarm_key(record.alarm_ms, ks.database_id, name)
+                    assert state[entry] == (name if is_long(name) else b"")
+                    unexplained.remove(entry)
         assert ks.count == names
     assert not unexplained

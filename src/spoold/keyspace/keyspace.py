@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from spoold.engine.batch import Batch
 from spoold.keyspace import layout
@@ -19,7 +19,7 @@ from spoold.keyspace.cache import RecordCache
 from spoold.keyspace.cursor import CursorTable
 from spoold.keyspace.layout import DATABASES
 from spoold.keyspace.packing import HEAD_BYTES, after, is_long, pack_name
-from spoold.keyspace.record import ABSENT, Collection, Record, decode, outline
+from spoold.keyspace.record import ABSENT, Collection, Record, TaggedListRecord, decode, outline
 from spoold.keyspace.waiters import WaitQueues
 from spoold.keyspace.watchers import Watch
 
@@ -177,8 +177,12 @@ class Keyspace:
         self.count -= 1
         if record.object_id:
             self.dbs.drop(record.object_id, layout.DROPPED_OBJECT)
+            if record.second_id:
+                self.dbs.drop(record.second_id, layout.DROPPED_OBJECT)
 
     def _unindex(self, name: bytes, record: Record) -> None:
+        if record.second_id:
+            self._unset_alarm(name, cast("TaggedListRecord", record))
         if record.indexed_ms:
             self.dbs.batch.fresh[layout.expiry_key(record.indexed_ms, self.database_id, name)] = None
             record.indexed_ms = 0
@@ -288,18 +292,37 @@ class Keyspace:
                 fresh[key] = record.encode(name)
                 if record.expire_ms != record.indexed_ms:
                     self._index(name, record)
+                if record.second_id:
+                    self._set_alarm(name, cast("TaggedListRecord", record))
             self.dirty = {}
         if self.count != self._saved_count or self.database_id != self._saved_id:
             self._saved_id, self._saved_count = self.database_id, self.count
             fresh[layout.database_key(self.index)] = _PAIR.pack(self.database_id, self.count)
 
     def _index(self, name: bytes, record: Record) -> None:
-        self._unindex(name, record)
+        if record.indexed_ms:
+            self.dbs.batch.fresh[layout.expiry_key(record.indexed_ms, self.database_id, name)] = None
+            record.indexed_ms = 0
         if record.expire_ms:
             key = layout.expiry_key(record.expire_ms, self.database_id, name)
             self.dbs.batch.fresh[key] = name if is_long(name) else b""
             record.indexed_ms = record.expire_ms
             self.dbs.next_due_ms = min(self.dbs.next_due_ms, record.expire_ms)
+
+    def _set_alarm(self, name: bytes, record: TaggedListRecord) -> None:
+        if record.alarm_ms == record.alarmed_ms:
+            return
+        self._unset_alarm(name, record)
+        if record.alarm_ms:
+            key = layout.alarm_key(record.alarm_ms, self.database_id, name)
+            self.dbs.batch.fresh[key] = name if is_long(name) else b""
+            record.alarmed_ms = record.alarm_ms
+            self.dbs.next_alarm_ms = min(self.dbs.next_alarm_ms, record.alarm_ms)
+
+    def _unset_alarm(self, name: bytes, record: TaggedListRecord) -> None:
+        if record.alarmed_ms:
+            self.dbs.batch.fresh[layout.alarm_key(record.alarmed_ms, self.database_id, name)] = None
+            record.alarmed_ms = 0
 
 
 class Databases:
@@ -308,7 +331,8 @@ class Databases:
     now_ms: wall time of the open turn, the same for all its commands.
     value_limit_bytes: how long one value may become, however it grows.
     ready: keys with waiters that changed, in order.
-    next_due_ms: no key falls due before it.
+    next_due_ms: no key falls due before it; next_alarm_ms: no first item of a list does; next_deadline_ms: no lease.
+    expired_items: items of queues that were dropped because no one took them in time.
     read_only: the disk refuses writes; a key that is due is hidden, but stays until it is taken out.
     """
 
@@ -319,6 +343,9 @@ class Databases:
         self.value_limit_bytes = DEFAULT_VALUE_BYTES
         self.expired = 0
         self.next_due_ms = 0
+        self.next_alarm_ms = 0
+        self.next_deadline_ms = 0
+        self.expired_items = 0
         self.has_garbage = True
         self.read_only = False
         self.ready: dict[tuple[int, bytes], None] = {}
@@ -386,6 +413,8 @@ class Databases:
             keyspace.load()
         self.ready.clear()
         self.next_due_ms = 0
+        self.next_alarm_ms = 0
+        self.next_deadline_ms = 0
         self.has_garbage = True
         for forget in self.on_rollback:
             forget()

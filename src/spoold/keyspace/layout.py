@@ -8,7 +8,13 @@
     x  when 8  database id 8  name          empty: the key falls due at `when` (Unix ms)
     e  object id 8  element                 one element of a collection (the stores of the data types)
     g  id 8                                 `e` or `k`: a dropped object or database that waits to be reclaimed
+    a  when 8  database id 8  name          empty: the first item of a list falls due at `when` (lists/tags.py)
+    l l  index 1  queue  id 8               a lease (jobs/store.py)
+    l c  index 1  queue                     how many leases of the queue there are 8
+    l d  when 8  id 8                       index 1, queue: the lease falls due at `when`
+    f  index 1  queue                       the queues that get a copy of each of its items (jobs/fanout.py)
 
+`index` is that of SELECT; `queue` is the length of the packed name 2 and the packed name.
 Object and database ids come from one counter and are never reused. Names are packed (packing.py): a long name's full
 bytes stand in its record, and in the value of its `x` entry.
 """
@@ -26,6 +32,12 @@ EXPIRY_FIRST: Final = b"x"
 EXPIRY_STOP: Final = b"y"
 GARBAGE_FIRST: Final = b"g"
 GARBAGE_STOP: Final = b"h"
+ALARM_FIRST: Final = b"a"
+ALARM_STOP: Final = b"b"
+LEASE_FIRST: Final = b"ll"
+LEASE_STOP: Final = b"lm"
+DEADLINE_FIRST: Final = b"ld"
+DEADLINE_STOP: Final = b"le"
 DROPPED_OBJECT: Final = b"e"
 DROPPED_DATABASE: Final = b"k"
 
@@ -55,6 +67,67 @@ def garbage_id(key: bytes) -> int:
     return unpack_u64(key[1:9])
 
 
+def alarm_key(when_ms: int, database_id: int, name: bytes) -> bytes:
+    """The entry of a list whose first item falls due."""
+    return b"a" + pack_u64(when_ms) + pack_u64(database_id) + pack_name(name)
+
+
+def alarm_stop(now_ms: int) -> bytes:
+    """Behind all alarms that are due at `now_ms`."""
+    return b"a" + pack_u64(now_ms + 1)
+
+
+def leases_prefix(index: int) -> bytes:
+    """What the leases of a database's queues start with."""
+    return b"ll" + bytes((index,))
+
+
+def lease_key(index: int, queue: bytes, id_: int) -> bytes:
+    """Where a lease stands: in the order of ids among those of its queue."""
+    return b"ll" + bytes((index,)) + _queue(queue) + pack_u64(id_)
+
+
+def lease_count_key(index: int, queue: bytes) -> bytes:
+    """Where the number of a queue's leases stands."""
+    return b"lc" + bytes((index,)) + _queue(queue)
+
+
+def lease_counts_prefix(index: int) -> bytes:
+    """What the counts of a database's queues start with."""
+    return b"lc" + bytes((index,))
+
+
+def deadline_key(when_ms: int, id_: int) -> bytes:
+    """The entry of a lease that falls due."""
+    return b"ld" + pack_u64(when_ms) + pack_u64(id_)
+
+
+def deadline_stop(now_ms: int) -> bytes:
+    """Behind all deadlines that are due at `now_ms`."""
+    return b"ld" + pack_u64(now_ms + 1)
+
+
+def deadline_parts(key: bytes) -> tuple[int, int]:
+    """(when in Unix ms, lease id) of a deadline."""
+    return unpack_u64(key[2:10]), unpack_u64(key[10:18])
+
+
+def fanout_key(index: int, queue: bytes) -> bytes:
+    """Where the children of a queue stand."""
+    return b"f" + bytes((index,)) + _queue(queue)
+
+
+def fanouts_prefix(index: int) -> bytes:
+    """What the entries of a database's queues with children start with."""
+    return b"f" + bytes((index,))
+
+
+def _queue(name: bytes) -> bytes:
+    """A queue's name where something stands behind it: its length keeps the ranges of two names apart."""
+    packed = pack_name(name)
+    return len(packed).to_bytes(2, "big") + packed
+
+
 def expiry_key(when_ms: int, database_id: int, name: bytes) -> bytes:
     """The expiry index's entry of one key."""
     return b"x" + pack_u64(when_ms) + pack_u64(database_id) + pack_name(name)
@@ -66,5 +139,5 @@ def expiry_stop(now_ms: int) -> bytes:
 
 
 def expiry_parts(key: bytes, value: bytes) -> tuple[int, int, bytes]:
-    """(when in Unix ms, database id, full name) of an expiry entry."""
+    """(when in Unix ms, database id, full name) of an expiry entry or an alarm."""
     return unpack_u64(key[1:9]), unpack_u64(key[9:17]), value or key[17:]

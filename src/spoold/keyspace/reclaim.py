@@ -46,8 +46,11 @@ def _reclaim_database(dbs: Databases, database_id: int, limit: int) -> bool:
         record, full_name = decode(raw)
         if record.object_id:
             dbs.drop(record.object_id, layout.DROPPED_OBJECT)
-        if record.expire_ms:
+        if record.second_id:
+            dbs.drop(record.second_id, layout.DROPPED_OBJECT)
+        if record.expire_ms or record.alarm_ms:
             name = key[len(prefix) :] if full_name is None else full_name
             batch.delete(layout.expiry_key(record.expire_ms, database_id, name))
+            batch.delete(layout.alarm_key(record.alarm_ms, database_id, name))
         batch.delete(key)
     return len(pairs) < limit

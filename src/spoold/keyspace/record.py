@@ -5,6 +5,7 @@
                     and the name the 4 bytes
     string body     change counter 8 | flags 4 | bytes
     list body       object id 8 | head 8 | tail 8          elements at head <= position < tail, biased by 2**63
+    tagged list     a list's body | tags' object id 8 | tags 8 | alarm 8    when its first item falls due, 0 = never
     set body        object id 8 | members 8 | head 8 | next 8   sequences in use lie in head <= sequence < next
     hash body       object id 8 | fields 8
     schedule body   object id 8 | items 8 | first 8 | next 8   none is due before first; next: the next sequence
@@ -28,6 +29,7 @@ _U32 = struct.Struct(">I")
 _STRING = struct.Struct(">BQQI")
 _STRING_BODY = struct.Struct(">QI")
 _LIST_BODY = struct.Struct(">QQQ")
+_TAGGED_BODY = struct.Struct(">QQQQQQ")
 _SET_BODY = struct.Struct(">QQQQ")
 _HASH_BODY = struct.Struct(">QQ")
 _SCHEDULE_BODY = struct.Struct(">QQQQ")
@@ -41,6 +43,7 @@ class Record:
     indexed_ms: the expiry that the index holds for this key.
     kind: the name that TYPE answers.
     wakes: blocking commands wait for keys of this type.
+    second_id: a further object that belongs to the key; such a record has an `alarm_ms`.
     """
 
     __slots__ = ("expire_ms", "indexed_ms")
@@ -49,6 +52,8 @@ class Record:
     kind: ClassVar[bytes]
     object_id: int = 0  # 0: no elements outside the record
     wakes: ClassVar[bool] = False
+    second_id: int = 0
+    alarm_ms: int = 0
 
     def __init__(self) -> None:
         self.expire_ms = 0
@@ -163,6 +168,41 @@ class ListRecord(Collection):
         return self.tail - self.head
 
 
+class TaggedListRecord(ListRecord):
+    """A list of which some elements have a tag (lists/tags.py): a type of its own, so that plain lists pay nothing.
+
+    second_id: the tags' object; tags_prefix: what their keys start with. tags: how many there are.
+    alarm_ms: when the first element falls due, or earlier; 0 = never. alarmed_ms: the alarm that is stored for it.
+    """
+
+    __slots__ = ("alarm_ms", "alarmed_ms", "second_id", "tags", "tags_prefix")
+
+    type_byte = 18
+
+    def __init__(self, object_id: int = 0) -> None:
+        super().__init__(object_id)
+        self.tags = 0
+        self.alarm_ms = 0
+        self.alarmed_ms = 0
+        self.adopt_tags(0)
+
+    def adopt_tags(self, second_id: int) -> None:
+        """Point at the tags of `second_id`."""
+        self.second_id = second_id
+        self.tags_prefix = elements_prefix(second_id)
+
+    def body(self) -> bytes:
+        """What stands behind the head."""
+        return _TAGGED_BODY.pack(self.object_id, self.head, self.tail, self.second_id, self.tags, self.alarm_ms)
+
+    def load_body(self, body: bytes) -> None:
+        """Take the fields from what `body` gave."""
+        object_id, self.head, self.tail, second_id, self.tags, self.alarm_ms = _TAGGED_BODY.unpack(body)
+        self.alarmed_ms = self.alarm_ms
+        self.adopt(object_id)
+        self.adopt_tags(second_id)
+
+
 class SetRecord(Collection):
     """A set: members in the order of their sequences.
 
@@ -255,7 +295,7 @@ class ScheduleRecord(Collection):
 
 
 _TYPES: Final[dict[int, type[Record]]] = {
-    cls.type_byte: cls for cls in (StringRecord, ListRecord, SetRecord, HashRecord, ScheduleRecord)
+    cls.type_byte: cls for cls in (StringRecord, ListRecord, TaggedListRecord, SetRecord, HashRecord, ScheduleRecord)
 }
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from spoold.datatypes.lists import store as lists
 from spoold.datatypes.sets import store as sets
 from spoold.keyspace.keyspace import Keyspace
-from spoold.keyspace.record import ListRecord, Record, SetRecord
+from spoold.keyspace.record import ListRecord, Record, SetRecord, TaggedListRecord
 
 
 def read(ks: Keyspace, record: Record) -> list[bytes] | None:
@@ -43,6 +43,7 @@ def _write_set(ks: Keyspace, name: bytes, elements: list[bytes]) -> None:
 
 _READERS: Final[dict[type[Record], Callable[..., list[bytes]]]] = {
     ListRecord: _read_list,
+    TaggedListRecord: _read_list,
     SetRecord: _read_set,
 }
 _WRITERS: Final[dict[bytes, Callable[[Keyspace, bytes, list[bytes]], None]]] = {

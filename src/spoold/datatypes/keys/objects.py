@@ -17,7 +17,7 @@ from spoold.core.reply import Simple
 from spoold.datatypes.hashes import store as hashes
 from spoold.datatypes.keys import elements
 from spoold.keyspace.keyspace import Keyspace
-from spoold.keyspace.record import HashRecord, ListRecord, Record, SetRecord, StringRecord
+from spoold.keyspace.record import HashRecord, ListRecord, Record, SetRecord, StringRecord, TaggedListRecord
 
 # Bytes of the longest string that Redis keeps in one allocation with its header.
 _EMBEDDED_BYTES: Final = 44
@@ -114,6 +114,7 @@ def _is_integer(text: bytes) -> bool:
 _ENCODINGS: Final[dict[type[Record], Callable[..., bytes]]] = {
     StringRecord: _string,
     ListRecord: _list,
+    TaggedListRecord: _list,
     SetRecord: _set,
     HashRecord: _hash,
 }

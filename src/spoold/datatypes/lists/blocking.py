@@ -64,7 +64,8 @@ def _pop(ctx: Context, keys_then_timeout: tuple[bytes, ...], side: int) -> list[
 
 
 def _serve_pop(ctx: Context, side: int, key: bytes) -> Any:
-    return [key, store.pop(ctx.ks, key, side)] if store.holds_list(ctx.ks, key) else STILL_WAITING
+    element = store.pop(ctx.ks, key, side) if store.holds_list(ctx.ks, key) else None
+    return STILL_WAITING if element is None else [key, element]
 
 
 @command(
@@ -90,9 +91,8 @@ def blmpop(ctx: Context, timeout: bytes, numkeys: bytes, *keys_and_options: byte
 
 
 def _serve_pop_many(ctx: Context, wanted: Lmpop, key: bytes) -> Any:
-    if not store.holds_list(ctx.ks, key):
-        return STILL_WAITING
-    return [key, store.pop_many(ctx.ks, key, wanted.side, wanted.most)]
+    elements = store.pop_many(ctx.ks, key, wanted.side, wanted.most) if store.holds_list(ctx.ks, key) else None
+    return STILL_WAITING if elements is None else [key, elements]
 
 
 @command(
@@ -144,4 +144,5 @@ def _move(
 def _serve_move(ctx: Context, destination: bytes, from_side: int, to_side: int, source: bytes) -> Any:
     if not store.holds_list(ctx.ks, source):
         return STILL_WAITING
-    return store.move(ctx.ks, source, destination, from_side, to_side)
+    element = store.move(ctx.ks, source, destination, from_side, to_side)
+    return STILL_WAITING if element is None else element

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Final
+from typing import Final, cast
 
-from spoold.datatypes.lists.store import HEAD, MANY, TAIL, cut, find, read
+from spoold.datatypes.lists import tags
+from spoold.datatypes.lists.store import HEAD, MANY, TAIL, cut, find, read, shift
 from spoold.keyspace.keyspace import Keyspace
-from spoold.keyspace.record import ListRecord
+from spoold.keyspace.record import ListRecord, TaggedListRecord
 
 # A search reads so many elements first: what is searched for often stands near the end where the search begins.
 _FIRST: Final = 64
@@ -32,11 +33,11 @@ def insert(ks: Keyspace, name: bytes, pivot: bytes, value: bytes, *, behind: boo
         return -1
     at = found + behind
     if at - record.head < record.tail - at:
-        _shift(ks, record, record.head, at, -1)
+        shift(ks, record, record.head, at, -1)
         record.head -= 1
         at -= 1
     else:
-        _shift(ks, record, at, record.tail, 1)
+        shift(ks, record, at, record.tail, 1)
         record.tail += 1
     ks.batch.put(record.prefix + at.to_bytes(8, "big"), value)
     ks.changed(name, record)
@@ -105,23 +106,16 @@ def _matches(ks: Keyspace, record: ListRecord, value: bytes, side: int, most: in
         size = MANY
 
 
-def _shift(ks: Keyspace, record: ListRecord, first: int, last: int, by: int) -> None:
-    """Move the elements at first <= position < last; the caller sees to what stands where they come and go."""
-    starts = range(first, last, MANY)
-    for start in starts if by < 0 else reversed(starts):
-        values = read(ks, record, start, min(start + MANY, last))
-        fresh, prefix = ks.batch.fresh, record.prefix
-        for at, value in enumerate(values, start + by):
-            fresh[prefix + at.to_bytes(8, "big")] = value
-
-
 def _close_gaps(ks: Keyspace, record: ListRecord, gaps: list[int]) -> None:
     """Remove the elements at the positions `gaps` (ascending); the longest run between them stays where it is."""
+    if record.second_id:
+        for at in gaps:
+            tags.take(ks, cast("TaggedListRecord", record), at)
     edges = [record.head - 1, *gaps, record.tail]
     runs = [(left + 1, right) for left, right in pairwise(edges)]
     staying = max(range(len(runs)), key=lambda number: runs[number][1] - runs[number][0])
     for number in range(staying - 1, -1, -1):
-        _shift(ks, record, *runs[number], staying - number)
+        shift(ks, record, *runs[number], staying - number)
     for number in range(staying + 1, len(runs)):
-        _shift(ks, record, *runs[number], staying - number)
+        shift(ks, record, *runs[number], staying - number)
     cut(ks, record, record.head + staying, record.tail - (len(gaps) - staying))

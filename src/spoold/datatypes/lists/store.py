@@ -8,6 +8,9 @@ shifts the shorter side. All functions on names take the database and the key's 
 list, and a list that loses its last element is no key any more. They raise WrongType where the key holds something
 else. An index counts from the head, from 0; a negative one from the tail, from -1.
 
+An item of a queue may have a tag (tags.py); a list that has any is of a record type of its own, which the hot paths
+pass on to what knows of tags: `record.second_id` tells.
+
 `push` and `pop` are the hot path of every queue: they look into the cache themselves and write the turn's dicts.
 A scan replaces `batch.fresh`: take it from the batch again after each read of a range.
 """
@@ -15,12 +18,18 @@ A scan replaces `batch.fresh`: take it from the batch again after each read of a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 from spoold.core.errors import WrongType
+from spoold.datatypes.lists import tags
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.layout import DROPPED_OBJECT
-from spoold.keyspace.record import ListRecord
+from spoold.keyspace.record import ListRecord, TaggedListRecord
+
+# What other rooms need of tags.
+Tag = tags.Tag
+NO_TAG: Final = tags.NO_TAG
+TAG_BYTES: Final = tags.TAG_BYTES
 
 HEAD: Final = 0
 TAIL: Final = 1
@@ -39,14 +48,14 @@ def find(ks: Keyspace, name: bytes) -> ListRecord | None:
     record = ks.find(name)
     if record is None:
         return None
-    if record.__class__ is not ListRecord:
+    if record.__class__ is not ListRecord and not isinstance(record, ListRecord):
         raise WrongType
     return record
 
 
 def holds_list(ks: Keyspace, name: bytes) -> bool:
     """Whether there is a list under `name`."""
-    return ks.find(name).__class__ is ListRecord
+    return isinstance(ks.find(name), ListRecord)
 
 
 def push(ks: Keyspace, name: bytes, side: int, values: Sequence[bytes]) -> int:
@@ -85,6 +94,9 @@ def pop(ks: Keyspace, name: bytes, side: int) -> bytes | None:
         record = find(ks, name)
         if record is None:
             return None
+        if record.second_id:
+            item = _take_tagged(ks, name, cast("TaggedListRecord", record), side)
+            return None if item is None else item[0]
     batch = ks.batch
     head, tail = record.head, record.tail
     if side:
@@ -111,6 +123,8 @@ def pop_many(ks: Keyspace, name: bytes, side: int, count: int) -> list[bytes] | 
     record = find(ks, name)
     if record is None:
         return None
+    if record.second_id:
+        return _pop_many_tagged(ks, name, side, count)
     head, tail = record.head, record.tail
     if count >= tail - head:
         values = read(ks, record, head, tail)
@@ -137,12 +151,12 @@ def move(ks: Keyspace, source: bytes, target: bytes, from_side: int, to_side: in
     record = find(ks, source)
     if record is None:
         return None
-    if source == target:
+    if source == target and not record.second_id:
         return _rotate(ks, source, record, from_side, to_side)
     find(ks, target)  # its type must be right before anything is taken
     value = pop(ks, source, from_side)
-    assert value is not None  # noqa: S101 - there is a list
-    push(ks, target, to_side, (value,))
+    if value is not None:  # all of a tagged list may be overdue
+        push(ks, target, to_side, (value,))
     return value
 
 
@@ -180,6 +194,8 @@ def position(record: ListRecord, index: int) -> int | None:
 
 def write(ks: Keyspace, name: bytes, record: ListRecord, at: int, value: bytes) -> None:
     """Replace the element at a position that exists."""
+    if record.second_id:
+        tags.take(ks, cast("TaggedListRecord", record), at)
     ks.batch.put(record.prefix + at.to_bytes(8, "big"), value)
     ks.changed(name, record)
 
@@ -228,12 +244,134 @@ def _clip(record: ListRecord, start: int, stop: int) -> tuple[int, int]:
 def _move_to_new_object(ks: Keyspace, record: ListRecord, first: int, last: int) -> None:
     """Give the list a new object that holds only positions first to last; the reclaimer drops the old one."""
     ks.dbs.drop(record.object_id, DROPPED_OBJECT)
+    if record.second_id:
+        tags.erase(ks, cast("TaggedListRecord", record), record.head, first)
+        tags.erase(ks, cast("TaggedListRecord", record), last, record.tail)
     old = record.prefix
     record.adopt(ks.dbs.new_id())
     record.head, record.tail = first, last
     for at in range(first, last, MANY):
         pairs = ks.batch.scan(old + at.to_bytes(8, "big"), old + last.to_bytes(8, "big"), MANY)
         ks.batch.fresh.update((record.prefix + key[-8:], value) for key, value in pairs)
+    if record.second_id:
+        tags.settle(ks, cast("TaggedListRecord", record))
+
+
+# -- items with tags, for queues ---------------------------------------------------------------------------------------
+
+
+def put(ks: Keyspace, name: bytes, side: int, value: bytes, tag: Tag) -> None:
+    """Add an item with its tag at one side, creating the list if needed. cost: O(1)."""
+    push(ks, name, side, (value,))
+    record = cast("ListRecord", find(ks, name))
+    tags.put(ks, tags.tagged(ks, name, record), record.tail - 1 if side else record.head, tag)
+
+
+def take(ks: Keyspace, name: bytes, side: int) -> tuple[bytes, Tag] | None:
+    """Take one item from one side with its tag, NO_TAG if it has none; None if there is no item. cost: O(1)."""
+    record = find(ks, name)
+    if record is None:
+        return None
+    if record.second_id:
+        return _take_tagged(ks, name, cast("TaggedListRecord", record), side)
+    value = pop(ks, name, side)
+    return None if value is None else (value, NO_TAG)
+
+
+def peek(ks: Keyspace, name: bytes) -> tuple[bytes, Tag] | None:
+    """The item at the head and its tag; None if there is no item whose time is not over. cost: O(1)."""
+    record = find(ks, name)
+    if record is None:
+        return None
+    if not record.second_id:
+        return read(ks, record, record.head, record.head + 1)[0], NO_TAG
+    tagged = cast("TaggedListRecord", record)
+    for at in range(record.head, record.tail):
+        tag = tags.get(ks, tagged, at)
+        if tag is None or not 0 < tag.due_ms <= ks.dbs.now_ms:
+            return read(ks, record, at, at + 1)[0], tag or NO_TAG
+    return None
+
+
+def put_back(ks: Keyspace, name: bytes, value: bytes, tag: Tag) -> None:
+    """Put an item that was handed out back at the head, behind those that came back before and have lower ranks.
+
+    cost: O(1) and O(items that it is put behind), which are at most `FEW`.
+    """
+    record = find(ks, name)
+    behind = 0
+    if record is not None and record.second_id:
+        tagged = cast("TaggedListRecord", record)
+        for at in range(record.head, min(record.head + FEW, record.tail)):
+            other = tags.get(ks, tagged, at)
+            if other is None or not 0 < other.rank < tag.rank:
+                break
+            behind += 1
+    if not behind:
+        put(ks, name, HEAD, value, tag)
+        return
+    record = tagged
+    shift(ks, record, record.head, record.head + behind, -1)
+    record.head -= 1
+    at = record.head + behind
+    ks.batch.fresh[record.prefix + at.to_bytes(8, "big")] = value
+    tags.put(ks, tagged, at, tag)
+    ks.changed(name, record)
+
+
+def drop_due(ks: Keyspace, name: bytes, limit: int) -> int:
+    """Drop up to `limit` items at the head whose time is over; returns how many."""
+    record = find(ks, name)
+    if record is None or not record.second_id:
+        return 0
+    tagged = cast("TaggedListRecord", record)
+    dropped = 0
+    while dropped < limit and record.head < record.tail and tags.is_due(ks, tagged, record.head):
+        tags.take(ks, tagged, record.head)
+        ks.batch.fresh[record.prefix + record.head.to_bytes(8, "big")] = None
+        record.head += 1
+        dropped += 1
+    ks.dbs.expired_items += dropped
+    _settle(ks, name, tagged)
+    return dropped
+
+
+def _take_tagged(ks: Keyspace, name: bytes, record: TaggedListRecord, side: int) -> tuple[bytes, Tag] | None:
+    batch, now_ms = ks.batch, ks.dbs.now_ms
+    item = None
+    while item is None and record.head < record.tail:
+        if side:
+            record.tail -= 1
+            at = record.tail
+        else:
+            at = record.head
+            record.head += 1
+        value = batch.take(record.prefix + at.to_bytes(8, "big"))
+        tag = tags.take(ks, record, at)
+        if tag is None or not 0 < tag.due_ms <= now_ms:
+            item = cast("bytes", value), tag or NO_TAG
+        else:
+            ks.dbs.expired_items += 1
+    _settle(ks, name, record)
+    return item
+
+
+def _pop_many_tagged(ks: Keyspace, name: bytes, side: int, count: int) -> list[bytes] | None:
+    values: list[bytes] = []
+    if not count:
+        return values
+    while len(values) < count and (value := pop(ks, name, side)) is not None:
+        values.append(value)
+    return values or None
+
+
+def _settle(ks: Keyspace, name: bytes, record: TaggedListRecord) -> None:
+    """Note a change at the ends of a list with tags, which may have left nothing."""
+    if record.head == record.tail:
+        ks.emptied(name, record)
+    else:
+        tags.settle(ks, record)
+        ks.changed(name, record)
 
 
 # -- positions, for this module and for editing.py --------------------------------------------------------------------
@@ -258,10 +396,14 @@ def cut(ks: Keyspace, record: ListRecord, first: int, last: int) -> None:
     _erase(ks, record, record.head, first)
     _erase(ks, record, last, record.tail)
     record.head, record.tail = first, last
+    if record.second_id:
+        tags.settle(ks, cast("TaggedListRecord", record))
 
 
 def _erase(ks: Keyspace, record: ListRecord, first: int, last: int) -> None:
     batch, prefix = ks.batch, record.prefix
+    if record.second_id:
+        tags.erase(ks, cast("TaggedListRecord", record), first, last)
     if last - first <= FEW:
         for at in range(first, last):
             batch.fresh[prefix + at.to_bytes(8, "big")] = None
@@ -269,3 +411,15 @@ def _erase(ks: Keyspace, record: ListRecord, first: int, last: int) -> None:
     start, stop = prefix + first.to_bytes(8, "big"), prefix + last.to_bytes(8, "big")
     while batch.delete_range(start, stop, MANY) == MANY:
         pass
+
+
+def shift(ks: Keyspace, record: ListRecord, first: int, last: int, by: int) -> None:
+    """Move the elements at first <= position < last; the caller sees to what stands where they come and go."""
+    starts = range(first, last, MANY)
+    for start in starts if by < 0 else reversed(starts):
+        values = read(ks, record, start, min(start + MANY, last))
+        fresh, prefix = ks.batch.fresh, record.prefix
+        for at, value in enumerate(values, start + by):
+            fresh[prefix + at.to_bytes(8, "big")] = value
+    if record.second_id:
+        tags.shift(ks, cast("TaggedListRecord", record), first, last, by)

@@ -1,0 +1,205 @@
+"""Leases as they are stored: what stands under their keys, how many a queue has, which fall due.
+
+    lease     `l` `l` index 1, queue, id 8   -> deadline 8, rank 8, bound 1, attempts 4, token 16, tag 32,
+                                               length 2 and owner, length 4 and queue, item
+    count     `l` `c` index 1, queue         -> how many leases the queue has 8; none: no entry
+    deadline  `l` `d` when 8, id 8           -> index 1, queue
+
+Leases stand beside the keys, not in them: a queue is named by its database's index and its list's name, whether such a
+list exists or not. So DEL, RENAME and SWAPDB leave leases alone: an item that comes back makes the list anew under the
+name that the lease knows. FLUSHDB and FLUSHALL drop them (`drop_database`).
+
+Ids rise in the order of granting. The functions here keep the three kinds of entries in step, and do no more: what a
+lease means is in leases.py.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
+
+from spoold.datatypes.lists.store import TAG_BYTES, Tag
+from spoold.keyspace import layout
+from spoold.keyspace.keyspace import Databases
+from spoold.keyspace.packing import after, pack_u64, unpack_u64
+
+_HEAD = struct.Struct(">QQBI16s")
+_U16 = struct.Struct(">H")
+_U32 = struct.Struct(">I")
+_MANY: Final = 1000
+
+
+class Handle(NamedTuple):
+    """What it takes to find a lease again; it may have ended meanwhile.
+
+    db: the database's index. queue: the list's name. id: the lease's.
+    """
+
+    db: int
+    queue: bytes
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """An item that was taken from a queue and is not settled yet.
+
+    handle: where it stands. item, tag: what was taken.
+    owner: who has it, for people. bound: it ends with its owner's connection, so no bound lease outlives the server.
+    deadline_ms: when it comes back by itself, Unix ms; 0 = never.
+    attempts: how often the item was handed out, this time included. rank: of the item, see `lists.tags.Tag`.
+    token: 16 bytes that prove who the holder is; the first 8 are the id.
+    """
+
+    handle: Handle
+    item: bytes
+    tag: Tag
+    owner: bytes
+    bound: bool
+    deadline_ms: int
+    attempts: int
+    rank: int
+    token: bytes
+
+
+def get(dbs: Databases, handle: Handle) -> Lease | None:
+    """The lease, None if it has ended. cost: one read."""
+    raw = dbs.batch.get(layout.lease_key(*handle))
+    if raw is None:
+        return None
+    lease = _decode(raw, handle.db)
+    return lease if lease.handle.queue == handle.queue else None
+
+
+def add(dbs: Databases, lease: Lease) -> None:
+    """Store a new lease. cost: O(1)."""
+    index, queue, id_ = lease.handle
+    fresh = dbs.batch.fresh
+    fresh[layout.lease_key(index, queue, id_)] = _encode(lease)
+    fresh[layout.lease_count_key(index, queue)] = pack_u64(count(dbs, index, queue) + 1)
+    _put_deadline(dbs, lease)
+
+
+def remove(dbs: Databases, lease: Lease) -> None:
+    """Remove a lease that exists. cost: O(1)."""
+    index, queue, id_ = lease.handle
+    fresh = dbs.batch.fresh
+    fresh[layout.lease_key(index, queue, id_)] = None
+    left = count(dbs, index, queue) - 1
+    fresh[layout.lease_count_key(index, queue)] = pack_u64(left) if left else None
+    if lease.deadline_ms:
+        fresh[layout.deadline_key(lease.deadline_ms, id_)] = None
+
+
+def postpone(dbs: Databases, lease: Lease, deadline_ms: int) -> Lease:
+    """Give a lease that exists another deadline (0 = none); returns it as it is then. cost: O(1)."""
+    if lease.deadline_ms:
+        dbs.batch.fresh[layout.deadline_key(lease.deadline_ms, lease.handle.id)] = None
+    lease = replace(lease, deadline_ms=deadline_ms)
+    dbs.batch.fresh[layout.lease_key(*lease.handle)] = _encode(lease)
+    _put_deadline(dbs, lease)
+    return lease
+
+
+def count(dbs: Databases, index: int, queue: bytes) -> int:
+    """How many leases a queue has. cost: one read."""
+    raw = dbs.batch.get(layout.lease_count_key(index, queue))
+    return 0 if raw is None else unpack_u64(raw)
+
+
+def of_queue(dbs: Databases, index: int, queue: bytes) -> Iterator[Lease]:
+    """The leases of a queue in the order of granting; nothing may change meanwhile. cost: O(leases)."""
+    start = layout.lease_key(index, queue, 0)
+    stop = after(start[:-8])
+    while pairs := dbs.batch.scan(start, stop, _MANY):
+        for _, raw in pairs:
+            yield _decode(raw, index)
+        start = pairs[-1][0] + b"\0"
+
+
+def everyone(dbs: Databases) -> Iterator[Lease]:
+    """All leases, queue by queue, one at a time in memory; nothing may change meanwhile. cost: O(leases)."""
+    start = layout.LEASE_FIRST
+    while keys := dbs.batch.scan_keys(start, layout.LEASE_STOP, _MANY):
+        for key in keys:
+            raw = dbs.batch.get(key)
+            assert raw is not None  # noqa: S101 - nothing changes
+            yield _decode(raw, key[2])
+        start = keys[-1] + b"\0"
+
+
+def due(dbs: Databases, now_ms: int, limit: int) -> list[Handle]:
+    """Up to `limit` leases whose deadline has passed, the longest overdue first; entries of ended ones are dropped."""
+    handles = []
+    for key, value in dbs.batch.scan(layout.DEADLINE_FIRST, layout.deadline_stop(now_ms), limit):
+        handle = Handle(value[0], value[1:], layout.deadline_parts(key)[1])
+        if get(dbs, handle) is None:
+            dbs.batch.fresh[key] = None
+        handles.append(handle)
+    return handles
+
+
+def next_deadline_ms(dbs: Databases, now_ms: int) -> int | None:
+    """The earliest deadline behind `now_ms`; None if there is none."""
+    keys = dbs.batch.scan_keys(layout.deadline_stop(now_ms), layout.DEADLINE_STOP, 1)
+    return layout.deadline_parts(keys[0])[0] if keys else None
+
+
+def drop_queue(dbs: Databases, index: int, queue: bytes) -> int:
+    """Forget all leases of a queue, and what they hold; returns how many there were. cost: O(leases)."""
+    dropped = count(dbs, index, queue)
+    if dropped:
+        _delete_range(dbs, layout.lease_key(index, queue, 0)[:-8])
+        dbs.batch.fresh[layout.lease_count_key(index, queue)] = None
+    return dropped
+
+
+def drop_database(dbs: Databases, index: int) -> None:
+    """Forget all leases of a database's queues. cost: O(leases)."""
+    _delete_range(dbs, layout.lease_counts_prefix(index))
+    _delete_range(dbs, layout.leases_prefix(index))
+
+
+def _delete_range(dbs: Databases, prefix: bytes) -> None:
+    """Deadlines stay: whoever finds one without its lease drops it."""
+    while dbs.batch.delete_range(prefix, after(prefix), _MANY) == _MANY:
+        pass
+
+
+def _put_deadline(dbs: Databases, lease: Lease) -> None:
+    if lease.deadline_ms:
+        index, queue, id_ = lease.handle
+        dbs.batch.fresh[layout.deadline_key(lease.deadline_ms, id_)] = bytes((index,)) + queue
+        dbs.next_deadline_ms = min(dbs.next_deadline_ms, lease.deadline_ms)
+
+
+def _encode(lease: Lease) -> bytes:
+    queue = lease.handle.queue
+    return b"".join(
+        (
+            _HEAD.pack(lease.deadline_ms, lease.rank, lease.bound, lease.attempts, lease.token),
+            lease.tag.pack(),
+            _U16.pack(len(lease.owner)),
+            lease.owner,
+            _U32.pack(len(queue)),
+            queue,
+            lease.item,
+        )
+    )
+
+
+def _decode(raw: bytes, index: int) -> Lease:
+    deadline_ms, rank, bound, attempts, token = _HEAD.unpack_from(raw)
+    at = _HEAD.size
+    tag = Tag.unpack(raw, at)
+    at += TAG_BYTES
+    (length,) = _U16.unpack_from(raw, at)
+    owner = raw[at + 2 : at + 2 + length]
+    at += 2 + length
+    (length,) = _U32.unpack_from(raw, at)
+    queue = raw[at + 4 : at + 4 + length]
+    item = raw[at + 4 + length :]
+    handle = Handle(index, queue, unpack_u64(token[:8]))
+    return Lease(handle, item, tag, owner, bool(bound), deadline_ms, attempts, rank, token)
