@@ -7,11 +7,13 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from spoold.admin.host import Host
 from spoold.admin.rooms import ADMIN
+from spoold.admin.wiring import install
 from spoold.command.parts import Parts
 from spoold.command.peer import Peer
 from spoold.command.table import CommandTable
@@ -23,6 +25,7 @@ from spoold.dispatch.dispatcher import Dispatcher
 from spoold.dispatch.session import Wire
 from spoold.dispatch.turn import Turn
 from spoold.engine.commit import Commit, Lost, open_commit
+from spoold.frontends.memcached import MemcachedDoor, MemcachedFrontend
 from spoold.frontends.redis import RedisFrontend
 from spoold.frontends.simple import SimpleFrontend, SimpleVerbs
 from spoold.keyspace.keyspace import Databases
@@ -95,7 +98,10 @@ class App:
             settings.idle_timeout,
         )
         self.lifecycle = Lifecycle(self.commit, self.turn, self.connections, self.ticker)
+        self.memcached_door = MemcachedDoor(self.dispatcher, _limits(settings))
         self.simple_verbs = SimpleVerbs(self.dispatcher, self.lifecycle.stop)
+        self.limits = _limits(settings)
+        self.config = install(self.parts, self.dispatcher, settings, self._host())
         for part in (
             self.settings,
             self.commit,
@@ -131,6 +137,25 @@ class App:
     def directory(self) -> Path | None:
         """Where the data is; None with `--memory`."""
         return None if self.settings.memory else self.settings.data
+
+    def _host(self) -> Host:
+        settings = self.settings
+        return Host(
+            connections=self.connections,
+            duties=self.ticker,
+            lifecycle=self.lifecycle,
+            directory=self.directory,
+            durability="memory" if settings.memory else settings.durability,
+            redis_addresses=lambda: [(at.host, at.port, at.path) for kind, at in self.listeners if kind == "redis"],
+            limit_requests=self._limit_requests,
+            used_bytes=lambda: self.commit.data_bytes,
+        )
+
+    def _limit_requests(self, value_bytes: int, request_bytes: int) -> None:
+        self.limits = replace(self.limits, bulk_bytes=value_bytes, request_bytes=request_bytes)
+        for connection in self.connections.open.values():
+            if isinstance(connection.frontend, RedisFrontend):
+                connection.frontend.codec.set_limits(self.limits)
 
     def _open_data(self) -> Commit:
         if self.settings.memory:
@@ -174,8 +199,11 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _redis(app: App, wire: Wire, peer: Peer) -> Frontend:
-    settings = app.settings
-    return RedisFrontend(app.dispatcher, wire, peer, _limits(settings), authenticated=not settings.password)
+    return RedisFrontend(app.dispatcher, wire, peer, app.limits, authenticated=not app.config.password)
+
+
+def _memcached(app: App, wire: Wire, peer: Peer) -> Frontend:
+    return MemcachedFrontend(app.dispatcher, wire, peer, app.memcached_door)
 
 
 def _simple(app: App, wire: Wire, peer: Peer) -> Frontend:
@@ -184,5 +212,6 @@ def _simple(app: App, wire: Wire, peer: Peer) -> Frontend:
 
 _DOORS = (
     _Door("redis", "redis", _redis, b"-ERR max number of clients reached\r\n"),
+    _Door("memcached", "memcached", _memcached, b"ERROR Too many open connections\r\n", has_password=False),
     _Door("simple", "simple", _simple, b"-max number of clients reached\r\n", has_password=False),
 )

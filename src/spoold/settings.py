@@ -47,6 +47,11 @@ class Settings:
     redis: tuple[str, ...] = option(
         ("127.0.0.1:6379",), "Redis listener: [HOST:]PORT, unix:PATH or off. May be given several times.", kind="listen"
     )
+    memcached: tuple[str, ...] = option(
+        ("127.0.0.1:11211",),
+        "memcached listener: [HOST:]PORT, unix:PATH or off; this machine only, as the protocol has no passwords.",
+        kind="listen",
+    )
     simple: tuple[str, ...] = option(
         ("127.0.0.1:31337",),
         "Listener for huey's simple protocol: [HOST:]PORT, unix:PATH or off; this machine only, as the protocol has no "
