@@ -377,6 +377,8 @@ def requests(draw: st.DrawFn, family: str, *, spoilt: bool = True) -> list[bytes
     if spoilt and draw(_below(10)) == 9 and len(args) > 1:
         at = 1 + draw(_below(len(args) - 1))
         how = draw(_below(4))
+        if args[at - 1] == b"BY":  # a constant pattern over a set gives an order that nothing promises
+            return args
         if how == 0:
             del args[at]
         elif how == 1:
