@@ -1,30 +1,53 @@
-"""PING, ECHO, SELECT, QUIT and the other commands about one's own connection."""
+"""PING, ECHO, SELECT, QUIT, HELLO, AUTH, RESET: the commands about one's own connection. CLIENT is in clients.py."""
 
 from __future__ import annotations
 
+import hmac
+
+from spoold.admin.config import Config
+from spoold.admin.info import REDIS_VERSION
+from spoold.admin.monitor import Monitor
 from spoold.command.context import Context
 from spoold.command.spec import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE, command
-from spoold.core.errors import CommandError, NotAnInteger
+from spoold.core.errors import (
+    BadClientName,
+    BadProtocolVersion,
+    CommandError,
+    HelloNeedsAuth,
+    NoPasswordSet,
+    NoSuchProtocol,
+    NotAnInteger,
+    SyntaxFault,
+    WrongPassword,
+)
 from spoold.core.numerals import parse_int
-from spoold.core.reply import OK, PONG, Reply
+from spoold.core.reply import OK, PONG, Reply, Simple
 from spoold.dispatch.session import session_of
+
+_FLAGS = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY
+_DEFAULT_USER = b"default"
+_RESET = Simple(b"RESET")
 
 
 @command("PING", flags=FAST, since="1.0.0", syntax="PING [message]", group="connection")
 def ping(ctx: Context, message: bytes | None = None) -> Reply:
-    """Returns the server's liveliness response."""
+    """Answers PONG, or the given message: shows that the server is alive."""
     return PONG if message is None else message
 
 
 @command("ECHO", flags=LOADING | STALE | FAST, since="1.0.0", syntax="ECHO message", group="connection")
 def echo(ctx: Context, message: bytes) -> bytes:
-    """Returns the given string."""
+    """Answers with the given message."""
     return message
 
 
 @command("SELECT", flags=LOADING | STALE | FAST, since="1.0.0", syntax="SELECT index", group="connection")
 def select(ctx: Context, index: bytes) -> Reply:
-    """Changes the selected database."""
+    """Chooses the database that the connection's further commands use.
+
+    index: 0 to 15.
+    raises: BadDbIndex; CommandError: no number.
+    """
     try:
         number = parse_int(index)
     except NotAnInteger:
@@ -33,15 +56,123 @@ def select(ctx: Context, index: bytes) -> Reply:
     return OK
 
 
-@command(
-    "QUIT",
-    flags=NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY,
-    since="1.0.0",
-    syntax="QUIT",
-    group="connection",
-    arity=-1,
-)
-def quit_(ctx: Context) -> Reply:
-    """Closes the connection."""
+@command("QUIT", flags=_FLAGS, since="1.0.0", syntax="QUIT", group="connection", arity=-1)
+def quit_(ctx: Context, *ignored: bytes) -> Reply:
+    """Closes the connection behind the replies that are due."""
     session_of(ctx).closing = True
     return OK
+
+
+@command("AUTH", flags=_FLAGS, since="1.0.0", syntax="AUTH [username] password", group="connection", arity=-2)
+def auth(ctx: Context, first: bytes, second: bytes | None = None, *more: bytes) -> Reply:
+    """Logs the connection in.
+
+    args: the password; or the user's name (only `default` exists) and the password.
+    raises: NoPasswordSet, WrongPassword.
+    source: Redis's AUTH page; tried with redis 7.0.15.
+    """
+    if more:
+        raise SyntaxFault
+    if second is None and not ctx.parts.get(Config).password:
+        raise NoPasswordSet
+    _log_in(ctx, *((_DEFAULT_USER, first) if second is None else (first, second)))
+    return OK
+
+
+@command(
+    "HELLO",
+    flags=_FLAGS,
+    since="6.0.0",
+    syntax="HELLO [protover [AUTH username password] [SETNAME clientname]]",
+    group="connection",
+)
+def hello(ctx: Context, protover: bytes | None = None, *options: bytes) -> Reply:
+    """Chooses the protocol version, logs in and names the connection in one go; tells what server this is.
+
+    protover: 2 or 3; the version stays as it is without.
+    raises: BadProtocolVersion, NoSuchProtocol, WrongPassword, HelloNeedsAuth, BadClientName; CommandError: bad option.
+    atomic: nothing changes if it fails, but for a login that was right.
+    source: Redis's HELLO page; tried with redis 7.0.15.
+    """
+    version = None if protover is None else _version(protover)
+    login: tuple[bytes, bytes] | None = None
+    name: bytes | None = None
+    at = 0
+    while at < len(options):
+        option, left = options[at].upper(), len(options) - at - 1
+        if option == b"AUTH" and left >= 2:
+            login = (options[at + 1], options[at + 2])
+            at += 3
+        elif option == b"SETNAME" and left:
+            name = options[at + 1]
+            at += 2
+        else:
+            raise CommandError(b"Syntax error in HELLO option '" + options[at] + b"'")
+    if login is not None:
+        _log_in(ctx, *login)
+    session = session_of(ctx)
+    if not session.authenticated:
+        raise HelloNeedsAuth
+    if name is not None:
+        ctx.peer.name = checked_name(name)
+    if version is not None:
+        session.on_version(version)
+    return {
+        b"server": b"redis",
+        b"version": REDIS_VERSION.encode(),
+        b"proto": ctx.peer.protocol,
+        b"id": ctx.peer.id,
+        b"mode": b"standalone",
+        b"role": b"master",
+        b"modules": [],
+    }
+
+
+@command("RESET", flags=_FLAGS, since="6.2.0", syntax="RESET", group="connection")
+def reset(ctx: Context) -> Reply:
+    """Puts the connection back into the state of a fresh one.
+
+    Ends MULTI, WATCH, MONITOR and CLIENT REPLY; database 0, RESP2, no name; a password must be given again.
+    source: Redis's RESET page; tried with redis 7.0.15.
+    """
+    session = session_of(ctx)
+    ctx.parts.get(Monitor).forget(session)
+    session.special.clear()
+    session.mute = False
+    session.skip_reply = 0
+    ctx.peer.name = b""
+    ctx.peer.no_evict = ctx.peer.no_touch = False
+    ctx.select(0)
+    session.on_version(2)
+    session.authenticated = not ctx.parts.get(Config).password
+    session.end_transaction()
+    return _RESET
+
+
+def checked_name(name: bytes) -> bytes:
+    """`name` if a connection may be called so. raises: BadClientName."""
+    if all(0x21 <= byte <= 0x7E for byte in name):
+        return name
+    raise BadClientName
+
+
+def _version(text: bytes) -> int:
+    try:
+        version = parse_int(text)
+    except NotAnInteger:
+        raise BadProtocolVersion from None
+    if version not in (2, 3):
+        raise NoSuchProtocol
+    return version
+
+
+def _log_in(ctx: Context, user: bytes, password: bytes) -> None:
+    """raises: WrongPassword."""
+    expected = ctx.parts.get(Config).password
+    # Compared in a time that does not tell how much of it is right; without a password any is.
+    right = not expected or hmac.compare_digest(password, expected)
+    if user != _DEFAULT_USER or not right:
+        raise WrongPassword
+    session = session_of(ctx)
+    session.authenticated = True
+    session.settle()

@@ -5,6 +5,30 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Final
 
-from spoold.admin import connection
+from spoold.admin import (
+    clients,
+    config,
+    connection,
+    debug,
+    info,
+    introspection,
+    lolwut,
+    memory,
+    monitor,
+    persistence,
+    replication,
+)
 
-ADMIN: Final[tuple[ModuleType, ...]] = (connection,)
+ADMIN: Final[tuple[ModuleType, ...]] = (
+    connection,
+    clients,
+    introspection,
+    info,
+    config,
+    persistence,
+    monitor,
+    memory,
+    debug,
+    replication,
+    lolwut,
+)

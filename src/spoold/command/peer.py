@@ -10,13 +10,15 @@ class Peer:
     """One connection, as CLIENT LIST shows it.
 
     id: rises from 1. address, local_address: `host:port`, or the path of a unix socket.
-    connected_s: monotonic seconds.
+    connected_s: monotonic seconds. fd: the socket's number, -1 where there is none.
+    last_command: the last subcommand that it ran, as `container|sub`.
     """
 
     id: int
     address: str
     local_address: str
     connected_s: float
+    fd: int = -1
     name: bytes = b""
     lib_name: bytes = b""
     lib_version: bytes = b""

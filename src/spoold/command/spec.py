@@ -14,7 +14,7 @@ import enum
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 
 class Flag(enum.IntFlag):
@@ -71,6 +71,8 @@ class Keys:
     first, last, step: positions; a negative last counts from the end.
     numkeys: position of a number that says how many keys follow it; extra: a further fixed key before it (0 = none).
     finder: for the few commands that none of this describes; gets the request, returns the positions.
+    access: how the keys are used, in COMMAND INFO's words (`RW insert`); `|` between keys that are used differently, of
+        which the last part holds for all that follow. What is usual for the command's flags if empty.
     """
 
     first: int = 0
@@ -79,6 +81,7 @@ class Keys:
     numkeys: int = 0
     extra: int = 0
     finder: KeyFinder | None = None
+    access: str = ""
 
     def positions(self, request: Sequence[bytes]) -> list[int]:
         """The positions of the keys in `request`. raises: ValueError: the request names no sound number of keys."""
@@ -123,6 +126,18 @@ class Spec:
     handler: Callable[..., Any]
 
 
+# What COMMAND DOCS calls the group of a room's commands, unless their declarations say otherwise.
+_GROUP_OF_ROOM: Final = {
+    "strings": "string",
+    "lists": "list",
+    "sets": "set",
+    "hashes": "hash",
+    "zsets": "sorted-set",
+    "streams": "stream",
+    "keys": "generic",
+    "jobs": "jobs",
+}
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -151,7 +166,7 @@ def command(
             arity=counted if arity is None else arity,
             max_args=high,
             summary=(handler.__doc__ or "").partition("\n")[0].strip(),
-            group=group or handler.__module__.split(".")[2],
+            group=group or _GROUP_OF_ROOM[handler.__module__.split(".")[2]],
             handler=handler,
         )
         handler.__dict__.setdefault("commands", []).append(spec)

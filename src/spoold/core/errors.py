@@ -218,6 +218,108 @@ class NegativeTimeout(CommandError):
     text = "timeout is negative"
 
 
+class WrongPassword(CommandError):
+    code = "WRONGPASS"
+    text = "invalid username-password pair or user is disabled."
+
+
+class NoPasswordSet(CommandError):
+    text = (
+        "AUTH <password> called without any password configured for the default user. Are you sure your configuration"
+        " is correct?"
+    )
+
+
+class HelloNeedsAuth(CommandError):
+    code = "NOAUTH"
+    text = (
+        "HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass>"
+        " option can be used to authenticate the client and select the RESP protocol version at the same time"
+    )
+
+
+class NoSuchProtocol(CommandError):
+    code = "NOPROTO"
+    text = "unsupported protocol version"
+
+
+class BadProtocolVersion(CommandError):
+    text = "Protocol version is not an integer or out of range"
+
+
+class BadClientName(CommandError):
+    text = "Client names cannot contain spaces, newlines or special characters."
+
+
+class NoSuchClient(CommandError):
+    text = "No such client"
+
+
+class BadClientId(CommandError):
+    text = "Invalid client ID"
+
+
+class ClientIdNotPositive(CommandError):
+    text = "client-id should be greater than 0"
+
+
+class BadPauseMode(CommandError):
+    text = "CLIENT PAUSE mode must be WRITE or ALL"
+
+
+class BadUnblockReason(CommandError):
+    text = "CLIENT UNBLOCK reason should be TIMEOUT or ERROR"
+
+
+class Unblocked(CommandError):
+    code = "UNBLOCKED"
+    text = "client unblocked via CLIENT UNBLOCK"
+
+
+class TrackingIsOff(CommandError):
+    text = "CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled"
+
+
+class NoConfigFile(CommandError):
+    text = "The server is running without a config file"
+
+
+class BadSlowlogCount(CommandError):
+    text = "count should be greater than or equal to -1"
+
+
+class NoSuchCommand(CommandError):
+    text = "Invalid command specified"
+
+
+class NoKeyArguments(CommandError):
+    text = "The command has no key arguments"
+
+
+class BadNumberOfArguments(CommandError):
+    text = "Invalid number of arguments specified for command"
+
+
+class BadArguments(CommandError):
+    text = "Invalid arguments specified for command"
+
+
+class NoShutdown(CommandError):
+    text = "No shutdown in progress."
+
+
+class ShutdownFailed(CommandError):
+    text = "Errors trying to SHUTDOWN. Check logs."
+
+
+class BadMasterPort(CommandError):
+    text = "Invalid master port"
+
+
+class BadIntegerTimeout(CommandError):
+    text = "timeout is not an integer or out of range"
+
+
 class WrongArity(CommandError):
     """The number of arguments does not fit the command."""
 

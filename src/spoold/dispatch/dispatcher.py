@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from time import perf_counter
 from typing import Any, Final
 
 from spoold.command.context import STILL_WAITING, Context, Wait
 from spoold.command.parts import Parts
-from spoold.command.table import CommandTable, Entry, check_arity
+from spoold.command.table import CommandTable, Container, Entry, check_arity
 from spoold.core.errors import CommandError, WrongType
 from spoold.core.reply import NO_REPLY, OK
 from spoold.dispatch.admission import Admission
@@ -387,9 +387,11 @@ class Dispatcher:
         self._served.clear()
 
     def entries(self) -> list[Entry]:
-        """All commands and subcommands, for statistics."""
-        tops = self.table.entries.values()
-        return list(chain(tops, *(entry.subs.values() for entry in tops)))
+        """All commands and subcommands with counters of their own, for statistics."""
+        found: list[Entry] = []
+        for entry in self.table.entries.values():
+            found += (entry.own, *entry.subs.values()) if isinstance(entry, Container) else (entry,)
+        return found
 
 
 def _ignore_slow(session: Session, request: list[bytes], seconds: float) -> None:

@@ -227,6 +227,11 @@ class Commit:
         return self.turn != self._checkpointed
 
     @property
+    def data_bytes(self) -> int:
+        """Bytes of the data file in use, free pages inside it included."""
+        return self._env.used_bytes()
+
+    @property
     def checkpoint_due(self) -> bool:
         """Whether so much was written since the last checkpoint that the next one should come now.
 

@@ -12,6 +12,8 @@ from spoold.keyspace import layout
 from spoold.keyspace.keyspace import Databases
 
 NEVER_MS: Final = 1 << 62
+# Entries of the index that `count_expiring` looks at: some 10 ms.
+_COUNTED: Final = 10_000
 
 
 def expire_due(dbs: Databases, limit: int) -> int:
@@ -35,3 +37,20 @@ def expire_due(dbs: Databases, limit: int) -> int:
         following = batch.scan(layout.expiry_stop(dbs.now_ms), layout.EXPIRY_STOP, 1)
         dbs.next_due_ms = layout.expiry_parts(*following[0])[0] if following else NEVER_MS
     return len(due)
+
+
+def count_expiring(dbs: Databases) -> dict[int, tuple[int, int]]:
+    """How many keys of each database have an expiry, and the mean time that is left to them.
+
+    returns: database index → (keys, ms). Beyond `_COUNTED` expiries in all, only the soonest are counted.
+    cost: O(expiries), bounded.
+    """
+    dbs.write()
+    keys = dbs.batch.scan_keys(layout.EXPIRY_FIRST, layout.EXPIRY_STOP, _COUNTED)
+    index_of = {keyspace.database_id: keyspace.index for keyspace in dbs.all}
+    left_ms: dict[int, list[int]] = {}
+    for key in keys:
+        when_ms, database_id, _ = layout.expiry_parts(key, b"")
+        if database_id in index_of:
+            left_ms.setdefault(index_of[database_id], []).append(max(when_ms - dbs.now_ms, 0))
+    return {index: (len(times), sum(times) // len(times)) for index, times in left_ms.items()}

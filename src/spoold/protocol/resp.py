@@ -97,10 +97,7 @@ class RespCodec:
         self.encode: Encoder = encode2
         self.set_version(version)
 
-        # A complete request of n arguments takes more than 6 n bytes, so a chunk up to this size can't break a limit.
-        self._quick_bytes = min(
-            _QUICK_BYTES, self._limits.bulk_bytes, self._limits.request_bytes, self._limits.args * 6
-        )
+        self._quick_bytes = _quick_bytes(self._limits)
         # The largest chunk that the quick ways may read now: 0 unless a request starts here and nothing forbids them.
         self._room = self._quick_bytes
         self._pipelining = False
@@ -137,6 +134,12 @@ class RespCodec:
     def pending_bytes(self) -> int:
         """How many bytes are kept of a request that is not complete, its framing included."""
         return self._seen_bytes + len(self._tail)
+
+    def set_limits(self, limits: Limits) -> None:
+        """Change what requests may hold from the next chunk on."""
+        self._limits = limits
+        self._quick_bytes = _quick_bytes(limits)
+        self._settle()
 
     def set_version(self, version: int) -> None:
         """Choose how replies are written.
@@ -407,3 +410,8 @@ def _number(text: bytes) -> int | None:
         return parse_int(text)
     except NotAnInteger:
         return None
+
+
+def _quick_bytes(limits: Limits) -> int:
+    """The largest chunk that can't break a limit: a complete request of n arguments takes more than 6 n bytes."""
+    return min(_QUICK_BYTES, limits.bulk_bytes, limits.request_bytes, limits.args * 6)

@@ -119,6 +119,7 @@ class Connection(asyncio.Protocol):
             address=_address(transport_.get_extra_info("peername"), transport_.get_extra_info("sockname")),
             local_address=_address(transport_.get_extra_info("sockname"), ""),
             connected_s=now_s,
+            fd=_fd(transport_.get_extra_info("socket")),
         )
         everyone.opened += 1
         everyone.open[self.peer.id] = self
@@ -143,6 +144,11 @@ class Connection(asyncio.Protocol):
                 self.hold_reading(True)
         if self._codec.broken is not None:
             session.dispatcher.break_off(session, self._codec.broken.farewell)
+
+    @property
+    def frontend(self) -> Frontend | None:
+        """The client's protocol, None before it was admitted and after it has gone."""
+        return self._frontend
 
     @property
     def session(self) -> Session | None:
@@ -221,6 +227,11 @@ class Connection(asyncio.Protocol):
             transport.pause_reading()
         else:
             transport.resume_reading()
+
+
+def _fd(socket: Any) -> int:
+    """The number of a socket, -1 if there is none."""
+    return -1 if socket is None else int(socket.fileno())
 
 
 def _address(peername: Any, sockname: Any) -> str:

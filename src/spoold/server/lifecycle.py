@@ -20,7 +20,7 @@ log = logging.getLogger("spoold.server")
 class Lifecycle:
     """Runs until asked to stop.
 
-    stop: asks; the exit code is 0 unless something was lost.
+    stop: asks; the exit code is 0 unless something was lost. save_at_exit: whether a checkpoint ends it.
     """
 
     def __init__(self, commit: Commit, turn: Turn, connections: Connections, ticker: Ticker) -> None:
@@ -58,7 +58,7 @@ class Lifecycle:
         # One pass of the loop, so that replies that fit into the sockets' buffers leave.
         await asyncio.sleep(0)
         try:
-            self._commit.close()
+            self._commit.close(save=self.save_at_exit)
         except WritesRefused as error:
             log.error("the last checkpoint failed (%s): the journal holds what it would have saved", error)
         return self._exit_code

@@ -39,6 +39,7 @@ class Ticker:
 
     interval_s: seconds between syncs with `--durability interval`, 0 otherwise. idle_s: 0 = never.
     active_expire: False leaves keys that are due to whoever looks at them (DEBUG SET-ACTIVE-EXPIRE).
+    each_tick: further duties.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Ticker:
         self.interval_s = interval_s
         self.idle_s = idle_s
         self.active_expire = True
+        self.each_tick: list[Callable[[], None]] = []
         self._first_write_s = 0.0
         self._next_sync_s = 0.0
         self._next_idle_s = 0.0
@@ -70,6 +72,8 @@ class Ticker:
         while True:
             await asyncio.sleep(TICK_S)
             for duty in (self._expire, self._reclaim, self._sync, self._checkpoint, self._disconnect_idle):
+                self._do(duty)
+            for duty in self.each_tick:
                 self._do(duty)
 
     def _do(self, duty: Callable[[], None]) -> None:
@@ -131,7 +135,7 @@ class Ticker:
         self._next_idle_s = now_s + IDLE_CHECK_S
         for connection in list(self._connections.open.values()):
             session = connection.session
-            if session is None or session.waiter is not None or session.special:
+            if session is None or session.waiter is not None or session.special or session.queue:
                 continue
             if now_s - session.active_s > self.idle_s:
                 connection.close()

@@ -1,0 +1,79 @@
+"""One line of CLIENT LIST."""
+
+from __future__ import annotations
+
+from spoold.command.table import Container
+from spoold.dispatch.session import Session
+
+
+def client_line(session: Session, now_s: float, *, me: bool) -> bytes:
+    """A connection as CLIENT LIST shows it, with the line end.
+
+    now_s: monotonic. me: it is the one that asks.
+    source: Redis's CLIENT LIST page. lib-name and lib-ver, which are newer than 7.0, only where the client told them;
+        what Redis says of its own buffers (qbuf, rbs …) is 0.
+    """
+    peer = session.peer
+    transaction = session.transaction
+    queued = () if transaction is None else transaction.requests
+    out_bytes = sum(map(len, session.out))
+    queue_bytes = sum(len(word) for request in queued for word in request)
+    fields: dict[str, object] = {
+        "id": peer.id,
+        "addr": peer.address,
+        "laddr": peer.local_address,
+        "fd": peer.fd,
+        "name": peer.name.decode("ascii"),
+        "age": int(now_s - peer.connected_s),
+        "idle": int(now_s - session.active_s),
+        "flags": _flags(session),
+        "db": session.ctx.ks.index,
+        "sub": 0,
+        "psub": 0,
+        "ssub": 0,
+        "multi": -1 if transaction is None else len(queued),
+        "qbuf": 0,
+        "qbuf-free": 0,
+        "argv-mem": 0,
+        "multi-mem": queue_bytes,
+        "rbs": 0,
+        "rbp": 0,
+        "obl": out_bytes,
+        "oll": len(session.out),
+        "omem": out_bytes,
+        "tot-mem": out_bytes + queue_bytes,
+        "events": "r" if not session.choked else "rw",
+        "cmd": peer.last_command if me else _last_command(session),
+        "user": peer.user.decode(),
+        "redir": -1,
+        "resp": peer.protocol,
+    }
+    if peer.lib_name or peer.lib_version:
+        fields["lib-name"] = peer.lib_name.decode("ascii")
+        fields["lib-ver"] = peer.lib_version.decode("ascii")
+    return (" ".join([f"{name}={value}" for name, value in fields.items()]) + "\n").encode()
+
+
+def _flags(session: Session) -> str:
+    """The letters of Redis for what holds for a connection, in Redis's order; N if nothing does."""
+    watch = session.watch
+    waits = session.waiter is not None or session in session.dispatcher.pause.held
+    letters = (
+        ("O", "monitor" in session.special),
+        ("P", "subscribed" in session.special),
+        ("x", session.transaction is not None),
+        ("b", waits),
+        ("d", watch is not None and watch.broken),
+        ("c", session.closing),
+        ("U", session.peer.address.endswith(":0")),
+        ("e", session.peer.no_evict),
+        ("T", session.peer.no_touch),
+    )
+    return "".join(letter for letter, holds in letters if holds) or "N"
+
+
+def _last_command(session: Session) -> str:
+    last = session.last
+    if last is None:
+        return "NULL"
+    return session.peer.last_command if isinstance(last, Container) else last.name

@@ -1,0 +1,149 @@
+"""MONITOR, SLOWLOG and LATENCY: watching what the server does."""
+
+from __future__ import annotations
+
+from spoold.admin.config import Config
+from spoold.command.args import parse_at_least
+from spoold.command.context import Context
+from spoold.command.spec import ADMIN, LOADING, NOSCRIPT, STALE, Flag, command
+from spoold.core.errors import BadSlowlogCount
+from spoold.core.reply import NO_REPLY, OK, Reply
+from spoold.dispatch.dispatcher import Dispatcher
+from spoold.dispatch.session import Session, session_of
+from spoold.metrics.slowlog import SlowLog, monitor_line
+
+_FLAGS = ADMIN | NOSCRIPT | LOADING | STALE
+_UNSEEN = Flag.ADMIN | Flag.SKIP_MONITOR
+
+
+class Monitor:
+    """Who is shown all requests (MONITOR)."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        """No one is."""
+        self._dispatcher = dispatcher
+        self.sessions: dict[Session, None] = {}
+
+    def admit(self, session: Session) -> None:
+        """Show `session` all requests from here on."""
+        session.special.add("monitor")
+        session.settle()
+        if not self.sessions:
+            self._dispatcher.observers.append(self._show)
+            self._dispatcher.set_alert("monitor", True)
+        self.sessions[session] = None
+
+    def forget(self, session: Session) -> None:
+        """Show it no more."""
+        if self.sessions.pop(session, ...) is ...:
+            return
+        session.special.discard("monitor")
+        if not self.sessions:
+            self._dispatcher.observers.remove(self._show)
+            self._dispatcher.set_alert("monitor", False)
+
+    def _show(self, session: Session, request: list[bytes]) -> None:
+        entry = self._dispatcher.table.resolve(request)
+        if entry is None or entry.flags & _UNSEEN:
+            return  # as in Redis, administrative commands are not shown
+        unix_us = self._dispatcher.turn.clock.unix_us()
+        line = monitor_line(unix_us, session.ctx.ks.index, session.peer.address.encode(), request)
+        data = b"+%b\r\n" % line
+        for watcher in list(self.sessions):
+            if watcher.closed:
+                self.forget(watcher)
+            else:
+                watcher.push(data)
+
+
+def note_slow(dispatcher: Dispatcher, slowlog: SlowLog) -> None:
+    """Let the dispatcher note slow commands in `slowlog`."""
+
+    def note(session: Session, request: list[bytes], seconds: float) -> None:
+        entry = dispatcher.table.resolve(request)
+        if entry is None or entry.flags & Flag.SKIP_SLOWLOG:
+            return
+        peer = session.peer
+        unix_s = dispatcher.dbs.now_ms // 1000
+        slowlog.add(unix_s, int(seconds * 1e6), request, peer.address.encode(), peer.name)
+
+    dispatcher.on_slow = note
+
+
+@command("MONITOR", flags=_FLAGS, since="1.0.0", syntax="MONITOR", group="server")
+def monitor(ctx: Context) -> Reply:
+    """Shows the connection every request that the server runs, until it is closed or RESET.
+
+    Passwords are taken out, administrative commands left out. While anyone watches, all commands are slower.
+    returns: OK, then one line a request; nothing if the connection watches already.
+    source: Redis's MONITOR page; tried with redis 7.0.15.
+    """
+    watch = ctx.parts.get(Monitor)
+    session = session_of(ctx)
+    if session in watch.sessions:
+        return NO_REPLY
+    watch.admit(session)
+    return OK
+
+
+@command(
+    "SLOWLOG|GET",
+    flags=_FLAGS,
+    since="2.2.12",
+    syntax="SLOWLOG GET [count]",
+    group="server",
+)
+def slowlog_get(ctx: Context, count: bytes = b"10") -> Reply:
+    """Returns the latest slow commands.
+
+    count: how many, -1 = all.
+    returns: for each its id, Unix seconds, microseconds, words, client address, client name.
+    raises: BadSlowlogCount: no number, or below -1.
+    """
+    number = parse_at_least(count, -1, BadSlowlogCount)
+    return [list(entry) for entry in ctx.parts.get(SlowLog).latest(number)]
+
+
+@command("SLOWLOG|LEN", flags=_FLAGS, since="2.2.12", syntax="SLOWLOG LEN", group="server")
+def slowlog_len(ctx: Context) -> int:
+    """Returns how many slow commands are kept."""
+    return len(ctx.parts.get(SlowLog))
+
+
+@command("SLOWLOG|RESET", flags=_FLAGS, since="2.2.12", syntax="SLOWLOG RESET", group="server")
+def slowlog_reset(ctx: Context) -> Reply:
+    """Forgets the slow commands."""
+    ctx.parts.get(SlowLog).clear()
+    return OK
+
+
+@command("LATENCY|LATEST", flags=_FLAGS, since="2.8.13", syntax="LATENCY LATEST", group="server")
+def latency_latest(ctx: Context) -> Reply:
+    """Returns no events: spoold keeps no latency events, see SLOWLOG."""
+    return []
+
+
+@command("LATENCY|HISTORY", flags=_FLAGS, since="2.8.13", syntax="LATENCY HISTORY event", group="server")
+def latency_history(ctx: Context, event: bytes) -> Reply:
+    """Returns no samples: spoold keeps no latency events, see SLOWLOG."""
+    return []
+
+
+@command("LATENCY|RESET", flags=_FLAGS, since="2.8.13", syntax="LATENCY RESET [event [event ...]]", group="server")
+def latency_reset(ctx: Context, *events: bytes) -> int:
+    """Forgets events, of which there are none.
+
+    returns: 0, as many as there were.
+    """
+    return 0
+
+
+@command("LATENCY|DOCTOR", flags=_FLAGS, since="2.8.13", syntax="LATENCY DOCTOR", group="server")
+def latency_doctor(ctx: Context) -> Reply:
+    """Tells where slow commands are to be found."""
+    slower_us = ctx.parts.get(Config).value("slowlog-log-slower-than")
+    count = len(ctx.parts.get(SlowLog))
+    return b"spoold keeps no latency events. Commands slower than %d microseconds are in SLOWLOG: %d now.\n" % (
+        slower_us,
+        count,
+    )

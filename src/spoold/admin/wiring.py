@@ -1,0 +1,87 @@
+"""Makes the parts that the commands of this package use, and binds CONFIG's live parameters to what they change."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+from spoold.admin.config import Config
+from spoold.admin.host import Host
+from spoold.admin.monitor import Monitor, note_slow
+from spoold.command.parts import Parts
+from spoold.dispatch.dispatcher import Dispatcher
+from spoold.metrics.registry import Metrics
+from spoold.metrics.slowlog import SlowLog
+from spoold.settings import Settings
+
+# Levels of the log as Redis names them. What it calls a notice is an info here.
+_LEVELS = {b"debug": logging.DEBUG, b"verbose": logging.INFO, b"notice": logging.INFO, b"warning": logging.WARNING}
+_LEVEL_NAMES = {"debug": b"debug", "info": b"notice", "warning": b"warning", "error": b"warning"}
+_FSYNC_NAMES = {"always": b"always", "interval": b"everysec", "memory": b"no"}
+
+
+def install(parts: Parts, dispatcher: Dispatcher, settings: Settings, host: Host) -> Config:
+    """Add the parts to `parts`. Returns the configuration, for what else depends on it."""
+    config = Config()
+    slowlog = SlowLog()
+    metrics = Metrics(dispatcher.turn.clock)
+    for part in (host, config, slowlog, metrics, Monitor(dispatcher)):
+        parts.add(part)
+    note_slow(dispatcher, slowlog)
+    _start_values(config, settings, host)
+    _bind(config, dispatcher, slowlog, host)
+    host.duties.each_tick.append(lambda: _sample(metrics, dispatcher, host))
+    return config
+
+
+def _start_values(config: Config, settings: Settings, host: Host) -> None:
+    """What the server was started with."""
+    for name, value in (
+        ("maxclients", settings.max_clients),
+        ("timeout", math.ceil(settings.idle_timeout)),
+        ("requirepass", settings.password.encode()),
+        ("proto-max-bulk-len", settings.max_value),
+        ("client-query-buffer-limit", settings.max_request),
+        ("loglevel", _LEVEL_NAMES[settings.log_level]),
+        ("logfile", settings.log_file.encode()),
+        ("appendfsync", _FSYNC_NAMES[host.durability]),
+        ("appendonly", host.directory is not None),
+        ("dir", str(host.directory.absolute()).encode() if host.directory is not None else b""),
+    ):
+        config.start_with(name, value)
+    config.compute("port", lambda: next((port for _, port, _ in host.redis_addresses() if port), 0))
+    config.compute("bind", lambda: " ".join(name for name, port, _ in host.redis_addresses() if port).encode())
+    config.compute("unixsocket", lambda: next((path for _, _, path in host.redis_addresses() if path), "").encode())
+
+
+def _bind(config: Config, dispatcher: Dispatcher, slowlog: SlowLog, host: Host) -> None:
+    def limit(_: int) -> None:
+        value = config.value("proto-max-bulk-len")
+        dispatcher.dbs.value_limit_bytes = value
+        host.limit_requests(value, config.value("client-query-buffer-limit"))
+
+    def slower(micros: int) -> None:
+        dispatcher.slow_s = math.inf if micros < 0 else micros / 1e6
+
+    def password(text: bytes) -> None:
+        if not text:
+            for session in dispatcher.sessions:
+                session.authenticated = True
+                session.settle()
+
+    config.on_set("maxclients", lambda count: setattr(host.connections, "max_clients", count))
+    config.on_set("timeout", lambda seconds: setattr(host.duties, "idle_s", float(seconds)))
+    config.on_set("requirepass", password)
+    config.on_set("proto-max-bulk-len", limit)
+    config.on_set("client-query-buffer-limit", limit)
+    config.on_set("slowlog-log-slower-than", slower)
+    config.on_set("slowlog-max-len", slowlog.resize)
+    config.on_set("loglevel", lambda name: logging.getLogger("spoold").setLevel(_LEVELS[name]))
+    slower(config.value("slowlog-log-slower-than"))
+
+
+def _sample(metrics: Metrics, dispatcher: Dispatcher, host: Host) -> None:
+    if metrics.due:
+        turn = dispatcher.turn
+        commands = sum(entry.calls for entry in dispatcher.entries())
+        metrics.sample(commands, host.connections.bytes_in, turn.bytes_out, turn.commit.checkpoints)
