@@ -14,7 +14,7 @@ from spoold.admin.host import Host
 from spoold.admin.persistence import wait_for_checkpoint
 from spoold.command.context import Context, Wait
 from spoold.command.spec import ADMIN, LOADING, NOSCRIPT, STALE, command
-from spoold.core.errors import CommandError, NoSuchKey
+from spoold.core.errors import BadSubcommand, CommandError, NoSuchKey
 from spoold.core.numerals import parse_float
 from spoold.core.reply import OK, Push, Reply, SetReply, Simple, Verbatim
 from spoold.datatypes.keys.objects import object_encoding
@@ -50,11 +50,11 @@ _SHAPES: Final[dict[bytes, Reply]] = {
 def debug(ctx: Context, sub: bytes, *arguments: bytes) -> Reply | Wait:
     """Does what tests need: sleeps, stops active expiry, shows how a key is kept, drops caches; DEBUG HELP lists it.
 
-    raises: CommandError: no such subcommand, or not with so many arguments.
+    raises: BadSubcommand: there is none of that name, or not with so many arguments.
     """
     count, run = _SUBCOMMANDS.get(sub.upper(), (-1, _help))
     if count != len(arguments):
-        raise CommandError(b"unknown subcommand or wrong number of arguments for '" + sub[:128] + b"'. Try DEBUG HELP.")
+        raise BadSubcommand("DEBUG", sub)
     reply: Reply | Wait = run(ctx, *arguments)
     return reply
 

@@ -98,7 +98,7 @@ def command_docs_(ctx: Context, *names: bytes) -> Reply:
     since="2.8.13",
     syntax="COMMAND GETKEYS command [arg [arg ...]]",
     group=_GROUP,
-    arity=-3,
+    arity=-4,
 )
 def command_getkeys(ctx: Context, *request: bytes) -> Reply:
     """Returns the keys in a request.

@@ -6,13 +6,14 @@ from spoold.admin.config import Config
 from spoold.command.args import parse_at_least
 from spoold.command.context import Context
 from spoold.command.spec import ADMIN, LOADING, NOSCRIPT, STALE, Flag, command
-from spoold.core.errors import BadSlowlogCount
+from spoold.core.errors import BadSlowlogCount, BadSubcommand
 from spoold.core.reply import NO_REPLY, OK, Reply
 from spoold.dispatch.dispatcher import Dispatcher
 from spoold.dispatch.session import Session, session_of
 from spoold.metrics.slowlog import SlowLog, monitor_line
 
 _FLAGS = ADMIN | NOSCRIPT | LOADING | STALE
+_SLOWLOG = ADMIN | LOADING | STALE
 _UNSEEN = Flag.ADMIN | Flag.SKIP_MONITOR
 
 
@@ -88,29 +89,31 @@ def monitor(ctx: Context) -> Reply:
 
 @command(
     "SLOWLOG|GET",
-    flags=_FLAGS,
+    flags=_SLOWLOG,
     since="2.2.12",
     syntax="SLOWLOG GET [count]",
     group="server",
 )
-def slowlog_get(ctx: Context, count: bytes = b"10") -> Reply:
+def slowlog_get(ctx: Context, count: bytes = b"10", *more: bytes) -> Reply:
     """Returns the latest slow commands.
 
     count: how many, -1 = all.
     returns: for each its id, Unix seconds, microseconds, words, client address, client name.
-    raises: BadSlowlogCount: no number, or below -1.
+    raises: BadSlowlogCount: no number, or below -1. BadSubcommand: more arguments.
     """
+    if more:
+        raise BadSubcommand("SLOWLOG", b"GET")
     number = parse_at_least(count, -1, BadSlowlogCount)
     return [list(entry) for entry in ctx.parts.get(SlowLog).latest(number)]
 
 
-@command("SLOWLOG|LEN", flags=_FLAGS, since="2.2.12", syntax="SLOWLOG LEN", group="server")
+@command("SLOWLOG|LEN", flags=_SLOWLOG, since="2.2.12", syntax="SLOWLOG LEN", group="server")
 def slowlog_len(ctx: Context) -> int:
     """Returns how many slow commands are kept."""
     return len(ctx.parts.get(SlowLog))
 
 
-@command("SLOWLOG|RESET", flags=_FLAGS, since="2.2.12", syntax="SLOWLOG RESET", group="server")
+@command("SLOWLOG|RESET", flags=_SLOWLOG, since="2.2.12", syntax="SLOWLOG RESET", group="server")
 def slowlog_reset(ctx: Context) -> Reply:
     """Forgets the slow commands."""
     ctx.parts.get(SlowLog).clear()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from spoold.admin.host import Host
 from spoold.command.context import STILL_WAITING, Context, Wait
-from spoold.command.spec import ADMIN, ALLOW_BUSY, FAST, LOADING, NO_MULTI, NOSCRIPT, STALE, command
+from spoold.command.spec import ADMIN, ALLOW_BUSY, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE, command
 from spoold.core.errors import CommandError, Misconf, NoShutdown, ShutdownFailed, SyntaxFault, WritesRefused
 from spoold.core.reply import NO_REPLY, OK, Reply, Simple
 from spoold.dispatch.dispatcher import Dispatcher
@@ -18,11 +18,12 @@ from spoold.dispatch.session import session_of
 from spoold.engine.commit import Commit, Lost
 from spoold.metrics.registry import Metrics
 
+_FLAGS = ADMIN | NOSCRIPT | NO_ASYNC_LOADING
 _SAVE_STARTED = Simple(b"Background saving started")
 _REWRITE_STARTED = Simple(b"Background append only file rewriting started")
 
 
-@command("SAVE", flags=ADMIN | NOSCRIPT | NO_MULTI, since="1.0.0", syntax="SAVE", group="server")
+@command("SAVE", flags=_FLAGS | NO_MULTI, since="1.0.0", syntax="SAVE", group="server")
 def save(ctx: Context) -> Reply | Wait:
     """Makes a checkpoint: all that was written so far stands in the data file when this answers.
 
@@ -32,20 +33,20 @@ def save(ctx: Context) -> Reply | Wait:
     return wait_for_checkpoint(ctx)
 
 
-@command("BGSAVE", flags=ADMIN | NOSCRIPT | NO_MULTI, since="1.0.0", syntax="BGSAVE [SCHEDULE]", group="server")
-def bgsave(ctx: Context, schedule: bytes = b"SCHEDULE") -> Reply:
+@command("BGSAVE", flags=_FLAGS, since="1.0.0", syntax="BGSAVE [SCHEDULE]", group="server")
+def bgsave(ctx: Context, *schedule: bytes) -> Reply:
     """Makes a checkpoint without waiting for it; LASTSAVE tells when it is done.
 
     raises: SyntaxFault; CommandError: the server runs with `--memory`.
     """
-    if schedule.upper() != b"SCHEDULE":
+    if schedule and (len(schedule) > 1 or schedule[0].upper() != b"SCHEDULE"):
         raise SyntaxFault
     _refuse_in_memory(ctx)
     checkpoint_after_turn(ctx, lambda reply: None)
     return _SAVE_STARTED
 
 
-@command("BGREWRITEAOF", flags=ADMIN | NOSCRIPT | NO_MULTI, since="1.0.0", syntax="BGREWRITEAOF", group="server")
+@command("BGREWRITEAOF", flags=_FLAGS, since="1.0.0", syntax="BGREWRITEAOF", group="server")
 def bgrewriteaof(ctx: Context) -> Reply:
     """Makes a checkpoint without waiting for it, behind which the journal begins anew.
 

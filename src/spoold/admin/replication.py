@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from spoold.command.context import Context, Wait
-from spoold.command.spec import ADMIN, FAST, LOADING, NOSCRIPT, STALE, command
+from spoold.command.spec import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE, command
 from spoold.core.errors import BadIntegerTimeout, BadMasterPort, CommandError, NegativeTimeout, NotAnInteger
 from spoold.core.numerals import parse_int
 from spoold.core.reply import OK, Reply
 
+_FLAGS = ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING
 _MAX_PORT = 65535
 
 
@@ -26,7 +27,7 @@ def role(ctx: Context) -> Reply:
     return [b"master", 0, []]
 
 
-@command("REPLICAOF", flags=ADMIN | NOSCRIPT | STALE, since="5.0.0", syntax="REPLICAOF host port", group="server")
+@command("REPLICAOF", flags=_FLAGS, since="5.0.0", syntax="REPLICAOF host port", group="server")
 def replicaof(ctx: Context, host: bytes, port: bytes) -> Reply:
     """Refuses to copy another server; NO ONE is what is anyway.
 
@@ -43,7 +44,7 @@ def replicaof(ctx: Context, host: bytes, port: bytes) -> Reply:
     raise CommandError("spoold can't be the replica of another server")
 
 
-@command("SLAVEOF", flags=ADMIN | NOSCRIPT | STALE, since="1.0.0", syntax="SLAVEOF host port", group="server")
+@command("SLAVEOF", flags=_FLAGS, since="1.0.0", syntax="SLAVEOF host port", group="server")
 def slaveof(ctx: Context, host: bytes, port: bytes) -> Reply:
     """Does what REPLICAOF does, under its older name."""
     return replicaof(ctx, host, port)

@@ -31,6 +31,7 @@ _FLAG_NAMES: Final = (
     (Flag.FAST, "fast"),
     (Flag.NO_AUTH, "no_auth"),
     (Flag.MAY_REPLICATE, "may_replicate"),
+    (Flag.NO_ASYNC_LOADING, "no_async_loading"),
     (Flag.NO_MULTI, "no_multi"),
     (Flag.MOVABLEKEYS, "movablekeys"),
     (Flag.ALLOW_BUSY, "allow_busy"),
@@ -50,6 +51,8 @@ _FURTHER_CATEGORIES: Final = {
     "DBSIZE": ("keyspace",),
     "COMMAND": ("connection",),
     "ROLE": ("admin", "dangerous"),
+    "LASTSAVE": ("admin", "dangerous"),
+    "WAIT": ("connection",),
 }
 _NOT_OF_THEIR_GROUP: Final = frozenset({"SORT", "SORT_RO", "WAIT"})
 

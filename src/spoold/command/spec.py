@@ -38,6 +38,7 @@ class Flag(enum.IntFlag):
     SKIP_SLOWLOG = enum.auto()
     MAY_REPLICATE = enum.auto()
     SORT_FOR_SCRIPT = enum.auto()
+    NO_ASYNC_LOADING = enum.auto()
     DANGEROUS = enum.auto()  # no flag of Redis's, but an ACL category that KEYS, SORT, INFO … belong to
 
 
@@ -59,6 +60,7 @@ SKIP_MONITOR = Flag.SKIP_MONITOR
 SKIP_SLOWLOG = Flag.SKIP_SLOWLOG
 MAY_REPLICATE = Flag.MAY_REPLICATE
 SORT_FOR_SCRIPT = Flag.SORT_FOR_SCRIPT
+NO_ASYNC_LOADING = Flag.NO_ASYNC_LOADING
 DANGEROUS = Flag.DANGEROUS
 
 KeyFinder = Callable[[Sequence[bytes]], list[int]]

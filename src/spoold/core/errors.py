@@ -328,6 +328,20 @@ class WrongArity(CommandError):
         super().__init__(f"wrong number of arguments for '{name}' command")
 
 
+class BadSubcommand(CommandError):
+    """A subcommand that its container finds unknown, or given too many arguments, by itself."""
+
+    def __init__(self, container: str, sub: bytes) -> None:
+        """container: upper case. sub: as the client wrote it."""
+        super().__init__(
+            b"unknown subcommand or wrong number of arguments for '"
+            + sub[:128]
+            + b"'. Try "
+            + container.encode()
+            + b" HELP."
+        )
+
+
 class InvalidExpire(CommandError):
     """An expiry is zero, negative where that is refused, or beyond 64 bits."""
 
