@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from spoold.command.spec import Flag
 from spoold.command.table import Entry, check_arity, unknown_subcommand
-from spoold.core.errors import CommandError, Misconf
-from spoold.core.reply import QUEUED
+from spoold.core.errors import CommandError, Misconf, ProtocolError
+from spoold.core.reply import NO_REPLY, QUEUED
 from spoold.dispatch.pause import HELD_BY_WRITES, POSTPONED
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ class Admission:
         transaction = session.transaction
         if transaction is not None and entry.name not in _NOT_QUEUED:
             transaction.requests.append(request)
+            transaction.bytes += sum(map(len, request))
+            if transaction.bytes > session.transaction_limit_bytes:
+                session.end_transaction()
+                self._dispatcher.break_off(session, ProtocolError("too big transaction").farewell)
+                return NO_REPLY
             return QUEUED
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from spoold.command.context import Context
 from spoold.command.peer import Peer
@@ -14,6 +14,9 @@ from spoold.keyspace.watchers import Watch
 
 if TYPE_CHECKING:
     from spoold.dispatch.dispatcher import Dispatcher
+
+# What a transaction may hold, where the protocol's codec has no limit for a request.
+TRANSACTION_BYTES: Final = 128 * 1024 * 1024
 
 
 class Wire(Protocol):
@@ -45,14 +48,15 @@ class Unasked(bytes):
 
 
 class Transaction:
-    """MULTI: the queued requests; broken: one of them was refused, so EXEC will be."""
+    """MULTI: the queued requests; broken: one of them was refused, so EXEC will be. bytes: of the requests."""
 
-    __slots__ = ("broken", "requests")
+    __slots__ = ("broken", "bytes", "requests")
 
     def __init__(self) -> None:
         """Nothing queued yet."""
         self.broken = False
         self.requests: list[list[bytes]] = []
+        self.bytes = 0
 
 
 class Session:
@@ -93,6 +97,7 @@ class Session:
         "skip_reply",
         "special",
         "transaction",
+        "transaction_limit_bytes",
         "waiter",
         "watch",
         "wire",
@@ -119,6 +124,7 @@ class Session:
         self.waiter: Waiter | None = None
         self.watch: Watch | None = None
         self.transaction: Transaction | None = None
+        self.transaction_limit_bytes = TRANSACTION_BYTES
         self.authenticated = authenticated
         self.choked = False  # the client does not take its replies
         self.closing = False  # close once the replies of this turn are sent

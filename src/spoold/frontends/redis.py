@@ -28,6 +28,7 @@ class RedisFrontend:
         self.codec.trusted = authenticated
         self.session = Session(dispatcher, wire, peer, self.codec.encode, authenticated=authenticated)
         self.session.on_version = self._set_version
+        self.session.transaction_limit_bytes = limits.request_bytes
         self.receive: Callable[[Session, list[list[bytes]]], None] = (
             dispatcher.turn.receive if authenticated else self._receive_from_stranger
         )

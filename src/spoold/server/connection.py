@@ -22,6 +22,7 @@ log = logging.getLogger("spoold.server")
 OUTPUT_HIGH_BYTES: Final = 1 << 20
 # Parsed requests of a parked client that wait in memory; beyond it nothing more is read from it.
 QUEUED_REQUESTS: Final = 65_536
+QUEUED_BYTES: Final = 16 * 1024 * 1024
 
 
 class Frontend(Protocol):
@@ -88,6 +89,7 @@ class Connection(asyncio.Protocol):
         "_refusal",
         "_session",
         "_transport",
+        "_waiting_bytes",
         "bytes_in",
         "peer",
     )
@@ -102,6 +104,7 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._held = False
         self.bytes_in = 0
+        self._waiting_bytes = 0  # came in while requests waited
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there: admit it, or say that there are too many."""
@@ -140,7 +143,9 @@ class Connection(asyncio.Protocol):
         session = self._session
         if requests:
             self._receive(session, requests)
-            if session.queue and len(session.queue) > QUEUED_REQUESTS:
+        if session.queue:
+            self._waiting_bytes += len(data)
+            if len(session.queue) > QUEUED_REQUESTS or self._waiting_bytes > QUEUED_BYTES:
                 self.hold_reading(True)
         if self._codec.broken is not None:
             session.dispatcher.break_off(session, self._codec.broken.farewell)
@@ -217,6 +222,8 @@ class Connection(asyncio.Protocol):
     def hold_reading(self, hold: bool) -> None:
         """Stop, or go on, taking bytes from the client."""
         self._held = hold
+        if not hold:
+            self._waiting_bytes = 0
         self._settle_reading()
 
     def _settle_reading(self) -> None:
