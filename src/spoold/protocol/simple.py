@@ -31,7 +31,13 @@ NUMBER_BYTES: Final = 1024
 
 _INTEGER: Final = re.compile(rb"[+-]?[0-9]+")
 _FLOAT: Final = re.compile(rb"[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_COUNT: Final = re.compile(rb"[0-9]{1,18}")
+_COUNT_DIGITS: Final = 18
+# The lengths that most strings and lists have: one look-up in place of a check and a conversion.
+_COUNTS: Final = {b"%d" % number: number for number in range(1024)}
+# A request of a few short strings that comes alone, as most do, is split at its line ends.
+_QUICK_BYTES: Final = 1024
+_LISTS: Final = {b"*%d" % number: 2 * number + 2 for number in range(1, 10)}
+_STRINGS: Final = {b"$%d" % number: number for number in range(_QUICK_BYTES)}
 
 _PLUS, _MINUS, _COLON, _DOLLAR, _STAR, _PERCENT = b"+-:$*%"
 _KINDS: Final = frozenset(b"+-:$*%")
@@ -57,6 +63,7 @@ class ValueReader:
         "_limits",
         "_max_depth",
         "_missing",
+        "_quick_bytes",
         "_stack",
         "_string",
         "_tail",
@@ -68,6 +75,7 @@ class ValueReader:
         """limits: of one message (a value that is not part of another)."""
         self._limits = limits or Limits()
         self._max_depth = max_depth
+        self._quick_bytes = min(_QUICK_BYTES, self._limits.bulk_bytes, self._limits.request_bytes, self._limits.args)
         self.broken: ProtocolError | None = None
         self.faults = 0
         self._done: list[Value] = []
@@ -96,6 +104,10 @@ class ValueReader:
         """
         if self.broken is not None:
             return []
+        if len(data) < self._quick_bytes and self.is_between:
+            strings = _short_strings(data)
+            if strings is not None:
+                return [strings]
         try:
             position = 0
             if self._string is not None:
@@ -116,10 +128,13 @@ class ValueReader:
     def _read(self, data: bytes, position: int) -> bytes:
         """Read all that is complete; returns the line that is not. raises: ProtocolError."""
         size = len(data)
-        limits = self._limits
+        bulk_bytes, request_bytes = self._limits.bulk_bytes, self._limits.request_bytes
+        find = data.find
+        counts = _COUNTS
+        stack = self._stack
         while position < size:
             kind = data[position]
-            end = data.find(b"\n", position)
+            end = find(b"\n", position)
             if end < 0:
                 if kind not in _KINDS:
                     raise _unknown(kind)
@@ -132,10 +147,14 @@ class ValueReader:
                 if line == b"-1":
                     value = None
                 else:
-                    length = _count(line)
-                    if length > limits.bulk_bytes:
+                    length = counts.get(line, -1)
+                    if length < 0:
+                        length = _count(line)
+                    if length > bulk_bytes:
                         raise _broken("a string is too long")
-                    self._grow(length)
+                    self._bytes += length
+                    if self._bytes > request_bytes:
+                        raise _broken("a message is too long")
                     stop = position + length
                     if stop + 2 > size:
                         self._string = bytearray(memoryview(data)[position:])
@@ -146,7 +165,7 @@ class ValueReader:
                     value = data[position:stop]
                     position = stop + 2
             elif kind in (_STAR, _PERCENT):
-                if len(self._stack) >= self._max_depth:
+                if len(stack) >= self._max_depth:
                     raise _broken("lists and dictionaries are nested too deep")
                 count = _count(line)
                 if count:
@@ -155,8 +174,12 @@ class ValueReader:
                 value = [] if kind == _STAR else {}
             else:
                 value = self._line_value(kind, line)
-            if self._stack:
-                self._close(value)
+            if stack:
+                innermost = stack[-1]
+                if len(innermost.items) + 1 < innermost.wanted:
+                    innermost.items.append(value)
+                else:
+                    self._close(value)
             else:
                 self._done.append(value)
                 self._bytes = 0
@@ -230,6 +253,18 @@ class ValueReader:
     def _check_line(self, kind: int, length: int) -> None:
         if length > (self._limits.inline_bytes if kind in (_PLUS, _MINUS) else NUMBER_BYTES):
             raise _broken("a line is too long")
+
+
+def _short_strings(data: bytes) -> list[bytes] | None:
+    """The only message in `data`, if that is a list of a few short strings; None leaves it to `_read`."""
+    parts = data.split(b"\r\n")
+    if _LISTS.get(parts[0]) != len(parts) or parts[-1]:
+        return None
+    strings = parts[2:-1:2]
+    for header, string in zip(parts[1:-1:2], strings, strict=True):
+        if _STRINGS.get(header) != len(string):
+            return None
+    return strings
 
 
 class _Open:
@@ -346,7 +381,7 @@ def _number(line: bytes) -> int | float:
 
 
 def _count(line: bytes) -> int:
-    if _COUNT.fullmatch(line):
+    if line.isdigit() and len(line) <= _COUNT_DIGITS:
         return int(line)
     raise _broken(b"not a length: " + line[:32])
 
