@@ -97,8 +97,9 @@ class Turn:
 
     def receive(self, session: Session, requests: list[Any]) -> None:
         """Run a client's requests as they came in, or queue them behind what waits already."""
-        if session.waiter is not None or session.choked or session.queue:
-            session.queue += requests
+        if session.waiter is not None or session.choked or session.queue or session.closing:
+            if not session.closing:  # else its connection ends with this turn
+                session.queue += requests
             return
         try:
             session.run(session, requests)
