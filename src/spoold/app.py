@@ -207,7 +207,7 @@ def _memcached(app: App, wire: Wire, peer: Peer) -> Frontend:
 
 
 def _simple(app: App, wire: Wire, peer: Peer) -> Frontend:
-    return SimpleFrontend(app.dispatcher, app.simple_verbs, wire, peer, _limits(app.settings))
+    return SimpleFrontend(app.dispatcher, app.simple_verbs, wire, peer, app.limits)
 
 
 _DOORS = (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spoold.core.errors import Misconf, WrongType
-from spoold.frontends.simple_verbs import VERBS, BadTimestamp, OddPairs
+from spoold.frontends.simple_verbs import VERBS, BadTimestamp, OddPairs, ValueTooLong
 from spoold.protocol.codec import Limits
 from spoold.protocol.simple import MAX_DEPTH, Fault, Value, encode
 from spoold.protocol.typed import ESCAPE, BadName, Unstorable
@@ -112,6 +112,23 @@ def test_limits_break_the_connection_and_change_nothing(room: Room) -> None:
     assert link("SET", "k", b"x" * 100) == 1
     assert b"a string is too long" in link.send(encode([b"SET", b"k", b"y" * 101]))
     assert SimpleLink(room)("GET", "k") == b"x" * 100
+
+
+def test_a_value_is_bounded_as_a_whole(link: SimpleLink) -> None:
+    link.room.dbs.value_limit_bytes = 1000
+    fits: Value = [b"x" * 400, b"x" * 400]
+    for words in (
+        [b"SET", b"k"],
+        [b"SETNX", b"k2"],
+        [b"MSET", b"k3"],
+        [b"ENQUEUE", b"q"],
+        [b"ADD", b"2018-01-01 00:00:00"],
+    ):
+        assert link.ask([*words, fits]) == 1
+        assert link.error([*words, [*fits, b"x" * 400]]) == refusal(ValueTooLong)
+        assert link.error([*words, b"x" * 1001]) == refusal(ValueTooLong)
+    assert link("MGET", "k", "k2", "k3") == [fits] * 3
+    assert link("LENGTH", "q") == link("LENGTH_SCHEDULE") == 1
 
 
 # -- queues -----------------------------------------------------------------------------------------------------------

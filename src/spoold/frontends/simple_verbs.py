@@ -51,6 +51,10 @@ class OddPairs(CommandError):
     text = "MSET takes keys and values in pairs"
 
 
+class ValueTooLong(CommandError):
+    text = "a value is too long"
+
+
 class Verb(NamedTuple):
     """One verb.
 
@@ -85,7 +89,7 @@ def verb(name: str, *, writes: bool) -> Callable[[F], F]:
 @verb("ENQUEUE", writes=True)
 def enqueue(ctx: Context, queue: Value, data: Value) -> int:
     """Add a value at the end of a queue. returns: 1."""
-    name, value = _queue(queue), pack(data)
+    name, value = _queue(queue), _pack(ctx, data)
     lists.find(ctx.ks, name)
     _claim(ctx.ks, name)
     lists.push(ctx.ks, name, TAIL, (value,))
@@ -140,7 +144,7 @@ def flush(ctx: Context, queue: Value) -> int:
 @verb("ADD", writes=True)
 def add(ctx: Context, timestamp: Value, data: Value) -> int:
     """Add a value to the schedule. returns: 1."""
-    due_us, value = parse_timestamp(timestamp), pack(data)
+    due_us, value = parse_timestamp(timestamp), _pack(ctx, data)
     schedule.add(ctx.ks, SCHEDULE, due_us, value)
     return 1
 
@@ -169,14 +173,14 @@ def flush_schedule(ctx: Context) -> int:
 @verb("SET", writes=True)
 def set_(ctx: Context, key: Value, value: Value) -> int:
     """Give a key a value. returns: 1."""
-    hashes.put(ctx.ks, PAIRS, pack_name(key), pack(value))
+    hashes.put(ctx.ks, PAIRS, pack_name(key), _pack(ctx, value))
     return 1
 
 
 @verb("SETNX", writes=True)
 def setnx(ctx: Context, key: Value, value: Value) -> int:
     """Give a key a value unless it has one. returns: 1, or 0 if it has."""
-    return int(hashes.put_new(ctx.ks, PAIRS, pack_name(key), pack(value)))
+    return int(hashes.put_new(ctx.ks, PAIRS, pack_name(key), _pack(ctx, value)))
 
 
 @verb("GET", writes=False)
@@ -209,7 +213,8 @@ def mset(ctx: Context, *keys_and_values: Value) -> int:
     if len(keys_and_values) % 2:
         raise OddPairs
     pairs = [
-        (pack_name(key), pack(value)) for key, value in zip(keys_and_values[::2], keys_and_values[1::2], strict=True)
+        (pack_name(key), _pack(ctx, value))
+        for key, value in zip(keys_and_values[::2], keys_and_values[1::2], strict=True)
     ]
     hashes.put_many(ctx.ks, PAIRS, pairs)
     return len(pairs)
@@ -276,6 +281,14 @@ def parse_timestamp(text: Value) -> int:
         raise BadTimestamp from None
     since = moment - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + int(fraction.ljust(6, b"0"))
+
+
+def _pack(ctx: Context, value: Value) -> bytes:
+    """The stored form of a value. raises: Unstorable, ValueTooLong: its parts were short enough, but not all of it."""
+    stored = pack(value)
+    if len(stored) > ctx.dbs.value_limit_bytes:
+        raise ValueTooLong
+    return stored
 
 
 def _queue(name: Value) -> bytes:
