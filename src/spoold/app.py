@@ -26,6 +26,7 @@ from spoold.dispatch.session import Wire
 from spoold.dispatch.turn import Turn
 from spoold.engine.commit import Commit, Lost, open_commit
 from spoold.frontends.memcached import MemcachedDoor, MemcachedFrontend
+from spoold.frontends.memcached_queue import QueueDoor, QueueFrontend
 from spoold.frontends.redis import RedisFrontend
 from spoold.frontends.simple import SimpleFrontend, SimpleVerbs
 from spoold.keyspace.keyspace import Databases
@@ -33,6 +34,7 @@ from spoold.protocol.codec import Limits
 from spoold.server.connection import Connection, Connections, Frontend
 from spoold.server.lifecycle import Lifecycle
 from spoold.server.listener import Address, listen, parse_address
+from spoold.server.queue_duties import QueueDuties
 from spoold.server.ticker import Ticker
 from spoold.settings import Settings, flag_name
 
@@ -99,6 +101,9 @@ class App:
         )
         self.lifecycle = Lifecycle(self.commit, self.turn, self.connections, self.ticker)
         self.memcached_door = MemcachedDoor(self.dispatcher, _limits(settings))
+        self.queue_door = QueueDoor(self.dispatcher, _limits(settings))
+        self.queue_duties = QueueDuties(self.dispatcher, self.clock)
+        self.ticker.each_tick += [self.queue_duties.tick, self.queue_door.reads.return_orphans]
         self.simple_verbs = SimpleVerbs(self.dispatcher, self.lifecycle.stop)
         self.limits = _limits(settings)
         self.config = install(self.parts, self.dispatcher, settings, self._host())
@@ -116,6 +121,7 @@ class App:
 
     async def run(self, on_ready: Callable[[App], None]) -> int:
         """Open the listeners and serve until stopped; returns the exit code."""
+        self.queue_duties.recover()
         try:
             for door, address in self._addresses:
                 make = partial(self._make_connection, door)
@@ -130,6 +136,7 @@ class App:
         else:
             return await self.lifecycle.run(lambda: on_ready(self))
         finally:
+            self.queue_door.reads.stop()
             if self._private is not None:
                 shutil.rmtree(self._private, ignore_errors=True)
 
@@ -206,6 +213,10 @@ def _memcached(app: App, wire: Wire, peer: Peer) -> Frontend:
     return MemcachedFrontend(app.dispatcher, wire, peer, app.memcached_door)
 
 
+def _memcached_queue(app: App, wire: Wire, peer: Peer) -> Frontend:
+    return QueueFrontend(app.dispatcher, wire, peer, app.queue_door)
+
+
 def _simple(app: App, wire: Wire, peer: Peer) -> Frontend:
     return SimpleFrontend(app.dispatcher, app.simple_verbs, wire, peer, app.limits)
 
@@ -213,5 +224,12 @@ def _simple(app: App, wire: Wire, peer: Peer) -> Frontend:
 _DOORS = (
     _Door("redis", "redis", _redis, b"-ERR max number of clients reached\r\n"),
     _Door("memcached", "memcached", _memcached, b"ERROR Too many open connections\r\n", has_password=False),
+    _Door(
+        "queue",
+        "memcached_queue",
+        _memcached_queue,
+        b"ERROR Too many open connections\r\n",
+        has_password=False,
+    ),
     _Door("simple", "simple", _simple, b"-max number of clients reached\r\n", has_password=False),
 )

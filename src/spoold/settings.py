@@ -52,6 +52,12 @@ class Settings:
         "memcached listener: [HOST:]PORT, unix:PATH or off; this machine only, as the protocol has no passwords.",
         kind="listen",
     )
+    memcached_queue: tuple[str, ...] = option(
+        ("127.0.0.1:22133",),
+        "Listener for memcached's protocol as a queue: [HOST:]PORT, unix:PATH or off; this machine only, as the "
+        "protocol has no passwords.",
+        kind="listen",
+    )
     simple: tuple[str, ...] = option(
         ("127.0.0.1:31337",),
         "Listener for huey's simple protocol: [HOST:]PORT, unix:PATH or off; this machine only, as the protocol has no "

@@ -7,7 +7,9 @@
     k  database id 8  name                  the key's record (record.py)
     x  when 8  database id 8  name          empty: the key falls due at `when` (Unix ms)
     e  object id 8  element                 one element of a collection (the stores of the data types)
-    g  id 8                                 `e` or `k`: a dropped object or database that waits to be reclaimed
+    g  id 8                                 `e` or `k`: a dropped object or database that waits to be reclaimed;
+                                            `v` stamp 8 place: strings of a database up to that change are dropped
+    s flush                                 when 8: all strings of database 0 are dropped at `when`
     a  when 8  database id 8  name          empty: the first item of a list falls due at `when` (lists/tags.py)
     l l  index 1  queue  id 8               a lease (jobs/store.py)
     l c  index 1  queue                     how many leases of the queue there are 8
@@ -40,6 +42,8 @@ DEADLINE_FIRST: Final = b"ld"
 DEADLINE_STOP: Final = b"le"
 DROPPED_OBJECT: Final = b"e"
 DROPPED_DATABASE: Final = b"k"
+FLUSHED_STRINGS: Final = b"v"
+FLUSH_TIME: Final = b"sflush"
 
 
 def database_key(index: int) -> bytes:
@@ -60,6 +64,16 @@ def elements_prefix(object_id: int) -> bytes:
 def garbage_key(id_: int) -> bytes:
     """The mark of a dropped object or database."""
     return b"g" + pack_u64(id_)
+
+
+def flushed_strings(stamp: int, place: bytes) -> bytes:
+    """The mark's value of a database whose strings were flushed; place: what lies before it was looked at."""
+    return FLUSHED_STRINGS + pack_u64(stamp) + place
+
+
+def flushed_parts(value: bytes) -> tuple[int, bytes]:
+    """(stamp, place) of such a value."""
+    return unpack_u64(value[1:9]), value[9:]
 
 
 def garbage_id(key: bytes) -> int:
@@ -90,6 +104,11 @@ def lease_key(index: int, queue: bytes, id_: int) -> bytes:
 def lease_count_key(index: int, queue: bytes) -> bytes:
     """Where the number of a queue's leases stands."""
     return b"lc" + bytes((index,)) + _queue(queue)
+
+
+def lease_count_queue(key: bytes) -> bytes:
+    """The packed name of the queue in the key of a count."""
+    return key[5:]
 
 
 def lease_counts_prefix(index: int) -> bytes:

@@ -2,7 +2,8 @@
 
     entry  `f` index 1, queue -> the children, each as length 4 and name, in the order in which they came
 
-Who adds an item asks `children` for its queue. An entry does not depend on whether the queue exists.
+Who adds an item asks `children` for its queue. An entry does not depend on
+whether the queue exists; FLUSHDB and FLUSHALL drop it (`store.drop_database`).
 """
 
 from __future__ import annotations
@@ -10,11 +11,9 @@ from __future__ import annotations
 import struct
 
 from spoold.keyspace import layout
-from spoold.keyspace.keyspace import Databases, Keyspace
-from spoold.keyspace.packing import after
+from spoold.keyspace.keyspace import Keyspace
 
 _U32 = struct.Struct(">I")
-_MANY = 1000
 
 
 def children(ks: Keyspace, queue: bytes) -> list[bytes]:
@@ -40,13 +39,6 @@ def remove(ks: Keyspace, queue: bytes, child: bytes) -> bool:
     names.remove(child)
     _store(ks, queue, names)
     return True
-
-
-def drop_database(dbs: Databases, index: int) -> None:
-    """Forget all of a database's. cost: O(queues with children)."""
-    prefix = layout.fanouts_prefix(index)
-    while dbs.batch.delete_range(prefix, after(prefix), _MANY) == _MANY:
-        pass
 
 
 def _store(ks: Keyspace, queue: bytes, names: list[bytes]) -> None:

@@ -73,6 +73,11 @@ def get(dbs: Databases, handle: Handle) -> Lease | None:
     return lease if lease.handle.queue == handle.queue else None
 
 
+def exists(dbs: Databases, handle: Handle) -> bool:
+    """Whether the lease has not ended. cost: one read."""
+    return dbs.batch.get(layout.lease_key(*handle)) is not None
+
+
 def add(dbs: Databases, lease: Lease) -> None:
     """Store a new lease. cost: O(1)."""
     index, queue, id_ = lease.handle
@@ -107,6 +112,19 @@ def count(dbs: Databases, index: int, queue: bytes) -> int:
     """How many leases a queue has. cost: one read."""
     raw = dbs.batch.get(layout.lease_count_key(index, queue))
     return 0 if raw is None else unpack_u64(raw)
+
+
+def counts(dbs: Databases, index: int) -> Iterator[tuple[bytes, int]]:
+    """The queues of a database that have leases, and how many; a long name only by its packed form.
+
+    cost: O(queues with leases).
+    """
+    start = layout.lease_counts_prefix(index)
+    stop = after(start)
+    while pairs := dbs.batch.scan(start, stop, _MANY):
+        for key, raw in pairs:
+            yield layout.lease_count_queue(key), unpack_u64(raw)
+        start = pairs[-1][0] + b"\0"
 
 
 def of_queue(dbs: Databases, index: int, queue: bytes) -> Iterator[Lease]:
@@ -157,9 +175,10 @@ def drop_queue(dbs: Databases, index: int, queue: bytes) -> int:
 
 
 def drop_database(dbs: Databases, index: int) -> None:
-    """Forget all leases of a database's queues. cost: O(leases)."""
+    """Forget all leases and fan-outs of a database's queues. cost: O(leases)."""
     _delete_range(dbs, layout.lease_counts_prefix(index))
     _delete_range(dbs, layout.leases_prefix(index))
+    _delete_range(dbs, layout.fanouts_prefix(index))
 
 
 def _delete_range(dbs: Databases, prefix: bytes) -> None:

@@ -7,6 +7,7 @@ from spoold.command.spec import DANGEROUS, FAST, READONLY, WRITE, command
 from spoold.core.errors import CommandError, SyntaxFault
 from spoold.core.numerals import parse_int32
 from spoold.core.reply import OK, Reply
+from spoold.datatypes.jobs import store as jobs
 from spoold.keyspace.layout import DATABASES
 
 
@@ -21,6 +22,7 @@ def flushdb(ctx: Context, *mode: bytes) -> Reply:
     """Drops all keys of the selected database; their space is given back in the background either way."""
     _check_mode(mode)
     ctx.ks.flush()
+    jobs.drop_database(ctx.dbs, ctx.ks.index)
     return OK
 
 
@@ -30,6 +32,7 @@ def flushall(ctx: Context, *mode: bytes) -> Reply:
     _check_mode(mode)
     for index in range(DATABASES):
         ctx.dbs[index].flush()
+        jobs.drop_database(ctx.dbs, index)
     return OK
 
 
