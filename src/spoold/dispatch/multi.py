@@ -20,7 +20,7 @@ def multi(ctx: Context) -> Reply:
     session = session_of(ctx)
     if session.transaction is not None:
         raise CommandError("MULTI calls can not be nested")
-    session.transaction = Transaction()
+    session.transaction = Transaction(session.dispatcher.turn.turns)
     session.settle()
     return OK
 

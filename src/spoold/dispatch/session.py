@@ -50,10 +50,11 @@ class Unasked(bytes):
 class Transaction:
     """MULTI: the queued requests; broken: one of them was refused, so EXEC will be. bytes: of the requests."""
 
-    __slots__ = ("broken", "bytes", "requests")
+    __slots__ = ("broken", "bytes", "opened_turn", "requests")
 
-    def __init__(self) -> None:
-        """Nothing queued yet."""
+    def __init__(self, opened_turn: int) -> None:
+        """Nothing queued yet. opened_turn: the turn that ran the MULTI."""
+        self.opened_turn = opened_turn
         self.broken = False
         self.requests: list[list[bytes]] = []
         self.bytes = 0
@@ -169,7 +170,12 @@ class Session:
         line = self.encode(error)
         self.out[:] = [line for reply in self.out if reply.__class__ is not Unasked]
         self.out_bytes = 0
-        self.transaction = None
+        transaction = self.transaction
+        if transaction is not None:
+            if transaction.opened_turn == self.dispatcher.turn.turns:
+                self.transaction = None  # its MULTI is answered with the error
+            else:
+                transaction.broken = True  # what was queued in this turn is missing
         self.settle()
 
     def push(self, data: bytes) -> None:
