@@ -31,7 +31,7 @@ from spoold.keyspace.waiters import Waiter
 
 _OK_LINE: Final = b"+OK\r\n"
 # Replies longer than this are counted, so that a pipeline of large replies is stopped before memory runs out.
-_COUNTED_BYTES: Final = 4096
+_COUNTED_BYTES: Final = 512
 # Bytes of counted replies in one turn after which a client's further requests wait until it has taken them.
 OUT_BYTES: Final = 1 << 20
 _INTEGERS: Final = tuple(b":%d\r\n" % number for number in range(1024))
