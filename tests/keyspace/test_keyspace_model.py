@@ -127,6 +127,14 @@ def flush(model: Model, ks: Keyspace) -> None:
     model.all[ks.index].clear()
 
 
+def flush_strings(model: Model, ks: Keyspace) -> None:
+    """flush_all of memcached."""
+    ks.flush_strings()
+    things = model.all[ks.index]
+    for name in [name for name, thing in things.items() if isinstance(thing.value, bytes)]:
+        del things[name]
+
+
 def swap(model: Model, ks: Keyspace, index: int) -> None:
     """SWAPDB."""
     ks.dbs.swap(ks.index, index)
@@ -148,6 +156,7 @@ operations = st.one_of(
     st.tuples(st.just(move), databases, names, databases),
     st.tuples(st.just(expire), databases, names, st.just(0) | times_ms),
     st.tuples(st.just(flush), databases),
+    st.tuples(st.just(flush_strings), databases),
     st.tuples(st.just(swap), databases, databases),
     st.tuples(st.just(walk), databases),
 )

@@ -72,6 +72,8 @@ class Turn:
             # Refused before they run, so that those who read in the same turn get their answers.
             self.dbs.read_only = self.commit.refusing
             self.on_read_only(self.commit.refusing)
+        if self.dbs.now_ms >= self.dbs.flush_ms and not self.dbs.read_only:
+            self.dbs.flush_due_strings()
         self.schedule(self.end)
 
     def join(self, session: Session) -> None:

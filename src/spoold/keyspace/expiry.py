@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from spoold.keyspace import layout
-from spoold.keyspace.keyspace import Databases
+from spoold.keyspace.keyspace import NEVER_MS, Databases
 
-NEVER_MS: Final = 1 << 62
 # Entries of the index that `count_expiring` looks at: some 10 ms.
 _COUNTED: Final = 10_000
 

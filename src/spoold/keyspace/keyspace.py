@@ -18,10 +18,22 @@ from spoold.keyspace import layout
 from spoold.keyspace.cache import RecordCache
 from spoold.keyspace.cursor import CursorTable
 from spoold.keyspace.layout import DATABASES
-from spoold.keyspace.packing import HEAD_BYTES, after, is_long, pack_name
-from spoold.keyspace.record import ABSENT, Collection, Record, TaggedListRecord, decode, outline
+from spoold.keyspace.packing import HEAD_BYTES, after, is_long, pack_name, pack_u64, unpack_u64
+from spoold.keyspace.record import (
+    ABSENT,
+    STAMP_BITS,
+    Collection,
+    Record,
+    StringRecord,
+    TaggedListRecord,
+    decode,
+    is_string_until,
+    outline,
+)
 from spoold.keyspace.waiters import WaitQueues
 from spoold.keyspace.watchers import Watch
+
+NEVER_MS: Final = 1 << 62
 
 _PAIR = struct.Struct(">QQ")
 
@@ -35,6 +47,7 @@ class Keyspace:
 
     index: 0 to 15. count: keys in it (DBSIZE). waiting: the parked callers of its keys.
     observed: names that someone watches or waits for; `changed` looks only into this.
+    flushed: strings whose last change is not later than this stamp are dropped, and wait to be reclaimed; mostly 0.
     batch, young: the engine's batch, the cache's young generation, for hot paths: a record in `young` that has no
         expiry is as good as found.
     """
@@ -48,6 +61,7 @@ class Keyspace:
         "database_id",
         "dbs",
         "dirty",
+        "flushed",
         "index",
         "observed",
         "prefix",
@@ -97,6 +111,8 @@ class Keyspace:
                 found, full_name = decode(raw)
                 if full_name is None or full_name == name:
                     record = found
+                    if self.flushed and is_string_until(raw, self.flushed):
+                        record.expire_ms = 1  # as good as due: whoever looks at it drops it
         self.cache.add(name, record)
         return record
 
@@ -110,6 +126,8 @@ class Keyspace:
 
     def add(self, name: bytes, record: Record) -> None:
         """Give `name`, which must not exist, a record."""
+        if self.flushed and isinstance(record, StringRecord) and record.stamp & STAMP_BITS <= self.flushed:
+            record.stamp = self.dbs.new_stamp()  # it comes from another database, where it was not flushed
         self.cache.add(name, record)
         self.count += 1
         self.changed(name, record)
@@ -232,10 +250,12 @@ class Keyspace:
         found = []
         cut = len(self.prefix)
         now_ms = self.dbs.now_ms
+        flushed = self.flushed
         get = batch.get
         for key in keys:
-            kind, expire_ms, full_name = outline(get(key) or b"")
-            if not 0 < expire_ms <= now_ms:
+            raw = get(key) or b""
+            kind, expire_ms, full_name = outline(raw)
+            if not 0 < expire_ms <= now_ms and not (flushed and is_string_until(raw, flushed)):
                 found.append((key[cut:] if full_name is None else full_name, kind))
         goes_on = keys[-1][cut:] + b"\0" if len(keys) == limit else b""
         return found, goes_on
@@ -258,6 +278,18 @@ class Keyspace:
         self.dbs.drop(self.database_id, layout.DROPPED_DATABASE)
         self.become(self.dbs.new_id(), 0)
 
+    def flush_strings(self) -> None:
+        """Drop all strings, and nothing else. cost: O(names that someone watches), all is reclaimed later."""
+        for name in list(self.observed):
+            if isinstance(self.find(name), StringRecord):
+                self.tell(name)
+        self.write()  # else a string of this turn is written behind the mark, with a stamp before it
+        if self.count == 0:
+            return
+        self.dbs.drop(self.database_id, layout.flushed_strings(self.dbs.stamp, b""))
+        self.flushed = self.dbs.stamp
+        self.cache.clear()
+
     # -- the turn -----------------------------------------------------------------------------------------------
 
     def load(self) -> None:
@@ -268,7 +300,12 @@ class Keyspace:
             self.database_id, self.count = self._saved_id, self._saved_count = self.dbs.new_id(), 0
         else:
             self.database_id, self.count = self._saved_id, self._saved_count = _PAIR.unpack(raw)
+        self._load_flushed()
         self.prefix = layout.names_prefix(self.database_id)
+
+    def _load_flushed(self) -> None:
+        mark = self.dbs.batch.get(layout.garbage_key(self.database_id)) or b""
+        self.flushed = layout.flushed_parts(mark)[0] if mark.startswith(layout.FLUSHED_STRINGS) else 0
 
     def become(self, database_id: int, count: int) -> None:
         """Show the names of another database id (FLUSHDB, SWAPDB); `write` comes before it."""
@@ -276,6 +313,7 @@ class Keyspace:
         self.cache.clear()
         self.database_id = database_id
         self.count = count
+        self._load_flushed()
         self.prefix = layout.names_prefix(database_id)
         self.tell_present()
 
@@ -332,6 +370,7 @@ class Databases:
     value_limit_bytes: how long one value may become, however it grows.
     ready: keys with waiters that changed, in order.
     next_due_ms: no key falls due before it; next_alarm_ms: no first item of a list does; next_deadline_ms: no lease.
+    flush_ms: when the strings of database 0 are to be dropped, Unix ms; NEVER_MS if they are not.
     expired_items: items of queues that were dropped because no one took them in time.
     read_only: the disk refuses writes; a key that is due is hidden, but stays until it is taken out.
     """
@@ -356,6 +395,7 @@ class Databases:
         self.stamp = 0
         self._saved = (0, 0)
         self._load_counters()
+        self.flush_ms = self._read_flush_time()
         self.all = [Keyspace(self, index) for index in range(DATABASES)]
 
     def __getitem__(self, index: int) -> Keyspace:
@@ -404,9 +444,21 @@ class Databases:
             self._saved = (self._next_id, self.stamp)
             self.batch.fresh[layout.COUNTERS] = _PAIR.pack(self._next_id, self.stamp)
 
+    def set_flush_time(self, flush_ms: int) -> None:
+        """Let all strings of database 0 be dropped at a time to come (Unix ms), or at none (NEVER_MS)."""
+        if flush_ms != self.flush_ms:
+            self.flush_ms = flush_ms
+            self.batch.fresh[layout.FLUSH_TIME] = None if flush_ms == NEVER_MS else pack_u64(flush_ms)
+
+    def flush_due_strings(self) -> None:
+        """The time of `set_flush_time` has come. Called before anything else of a turn looks at the data."""
+        self[0].flush_strings()
+        self.set_flush_time(NEVER_MS)
+
     def rollback(self) -> None:
         """The turn was rolled back: forget what it changed, read the counters again."""
         self._load_counters()
+        self.flush_ms = self._read_flush_time()
         for keyspace in self.all:
             keyspace.dirty = {}
             keyspace.cache.clear()
@@ -418,6 +470,10 @@ class Databases:
         self.has_garbage = True
         for forget in self.on_rollback:
             forget()
+
+    def _read_flush_time(self) -> int:
+        raw = self.batch.get(layout.FLUSH_TIME)
+        return NEVER_MS if raw is None else unpack_u64(raw)
 
     def _load_counters(self) -> None:
         raw = self.batch.get(layout.COUNTERS)

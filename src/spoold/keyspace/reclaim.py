@@ -9,7 +9,7 @@ from __future__ import annotations
 from spoold.keyspace import layout
 from spoold.keyspace.keyspace import Databases
 from spoold.keyspace.packing import after
-from spoold.keyspace.record import decode
+from spoold.keyspace.record import decode, is_string_until, outline
 
 
 def reclaim(dbs: Databases, limit: int) -> bool:
@@ -29,6 +29,8 @@ def reclaim(dbs: Databases, limit: int) -> bool:
     id_ = layout.garbage_id(mark)
     if kind == layout.DROPPED_DATABASE:
         done = _reclaim_database(dbs, id_, limit)
+    elif kind.startswith(layout.FLUSHED_STRINGS):
+        done = _reclaim_strings(dbs, id_, kind, max(limit // 4, 1))
     else:
         prefix = layout.elements_prefix(id_)
         done = batch.delete_range(prefix, after(prefix), limit) < limit
@@ -54,3 +56,25 @@ def _reclaim_database(dbs: Databases, database_id: int, limit: int) -> bool:
             batch.delete(layout.alarm_key(record.alarm_ms, database_id, name))
         batch.delete(key)
     return len(pairs) < limit
+
+
+def _reclaim_strings(dbs: Databases, database_id: int, flushed: bytes, limit: int) -> bool:
+    """Look at up to `limit` records of a database whose strings were flushed; returns whether none is left."""
+    keyspace = dbs.by_id(database_id)
+    if keyspace is None:
+        return True
+    stamp, place = layout.flushed_parts(flushed)
+    keyspace.write()
+    prefix = keyspace.prefix
+    keys = dbs.batch.scan_keys(prefix + place, after(prefix), limit)
+    for key in keys:
+        raw = dbs.batch.get(key) or b""
+        if is_string_until(raw, stamp):
+            name = outline(raw)[2]
+            keyspace.find(key[len(prefix) :] if name is None else name)  # drops it
+    if len(keys) == limit:
+        following = keys[-1][len(prefix) :] + b"\0"
+        dbs.batch.put(layout.garbage_key(database_id), layout.flushed_strings(stamp, following))
+        return False
+    keyspace.flushed = 0
+    return True

@@ -36,6 +36,10 @@ _SCHEDULE_BODY = struct.Struct(">QQQQ")
 _LONG_NAME: Final = 0x80
 
 
+STAMP_BITS: Final = (1 << 62) - 1
+"""Of a string's stamp, those that count changes; datatypes/strings/marks.py has the two above them."""
+
+
 class Record:
     """What all records share.
 
@@ -335,6 +339,16 @@ def outline(raw: bytes) -> tuple[bytes, int, bytes | None]:
         return _TYPES[type_byte].kind, expire_ms, None
     except (struct.error, KeyError) as error:
         raise EngineError(f"damaged record {raw[:32]!r}: {error}") from error
+
+
+def is_string_until(raw: bytes, stamp: int) -> bool:
+    """Whether a stored record is a string whose last change is not later than `stamp`."""
+    if raw[0] & ~_LONG_NAME != StringRecord.type_byte:
+        return False
+    start = _HEAD.size
+    if raw[0] & _LONG_NAME:
+        start += _U32.size + _U32.unpack_from(raw, start)[0]
+    return int(_STRING_BODY.unpack_from(raw, start)[0]) & STAMP_BITS <= stamp
 
 
 class _Absent(Record):

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from spoold.engine.batch import Batch
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.packing import after
-from spoold.keyspace.record import outline
+from spoold.keyspace.record import is_string_until, outline
 
 # Up to so many names all are listed, about 60 µs.
 _LISTED: Final = 1000
@@ -49,7 +49,7 @@ def random_name(ks: Keyspace, chance: random.Random) -> bytes | None:
         raw = batch.get(key)
         if raw is not None:
             _, expire_ms, full_name = outline(raw)
-            if not 0 < expire_ms <= ks.dbs.now_ms:
+            if not 0 < expire_ms <= ks.dbs.now_ms and not (ks.flushed and is_string_until(raw, ks.flushed)):
                 return key[len(ks.prefix) :] if full_name is None else full_name
     found, _ = ks.scan(b"", _SEARCHED)
     return found[0][0] if found else None

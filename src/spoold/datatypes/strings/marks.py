@@ -9,23 +9,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from spoold.keyspace.record import StringRecord
+from spoold.keyspace.record import STAMP_BITS, StringRecord
 
 STALE: Final = 1 << 63
 WON: Final = 1 << 62
-_CAS_BITS: Final = WON - 1
 
 
 def cas_id(record: StringRecord) -> int:
     """What tells this state of the value from every other."""
-    return record.stamp & _CAS_BITS
+    return record.stamp & STAMP_BITS
 
 
 def marks(record: StringRecord) -> int:
     """STALE and WON, as far as they are set."""
-    return record.stamp & ~_CAS_BITS
+    return record.stamp & ~STAMP_BITS
 
 
 def mark(record: StringRecord, wanted: int) -> None:
     """Set exactly the marks `wanted`; the caller tells the keyspace that the record changed."""
-    record.stamp = record.stamp & _CAS_BITS | wanted
+    record.stamp = record.stamp & STAMP_BITS | wanted
