@@ -27,6 +27,7 @@ from spoold.dispatch.turn import Turn
 from spoold.engine.commit import Commit, Lost, open_commit
 from spoold.frontends.memcached import MemcachedDoor, MemcachedFrontend
 from spoold.frontends.memcached_queue import QueueDoor, QueueFrontend
+from spoold.frontends.memcached_stats import ServerFacts
 from spoold.frontends.redis import RedisFrontend
 from spoold.frontends.simple import SimpleFrontend, SimpleVerbs
 from spoold.keyspace.keyspace import Databases
@@ -100,7 +101,7 @@ class App:
             settings.idle_timeout,
         )
         self.lifecycle = Lifecycle(self.commit, self.turn, self.connections, self.ticker)
-        self.memcached_door = MemcachedDoor(self.dispatcher, _limits(settings))
+        self.memcached_door = MemcachedDoor(self.dispatcher, _limits(settings), self._memcached_facts())
         self.queue_door = QueueDoor(self.dispatcher, _limits(settings))
         self.queue_duties = QueueDuties(self.dispatcher, self.clock)
         self.ticker.each_tick += [self.queue_duties.tick, self.queue_door.reads.return_orphans]
@@ -156,6 +157,15 @@ class App:
             redis_addresses=lambda: [(at.host, at.port, at.path) for kind, at in self.listeners if kind == "redis"],
             limit_requests=self._limit_requests,
             used_bytes=lambda: self.commit.data_bytes,
+        )
+
+    def _memcached_facts(self) -> ServerFacts:
+        return ServerFacts(
+            connections=self.connections,
+            addresses=lambda: [str(at) for kind, at in self.listeners if kind == "memcached"],
+            used_bytes=lambda: self.commit.data_bytes,
+            started_s=self.clock.monotonic_s(),
+            idle_timeout_s=lambda: self.ticker.idle_s,
         )
 
     def _limit_requests(self, value_bytes: int, request_bytes: int) -> None:

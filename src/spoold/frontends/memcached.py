@@ -14,6 +14,7 @@ from spoold.dispatch.door import Door
 from spoold.dispatch.session import Session, Wire
 from spoold.frontends.memcached_counts import Counts
 from spoold.frontends.memcached_meta import MetaVerbs
+from spoold.frontends.memcached_stats import ServerFacts, StatsVerb
 from spoold.frontends.memcached_verbs import ValueVerbs
 from spoold.protocol.codec import Limits
 from spoold.protocol.memcached import MemcachedCodec
@@ -25,12 +26,13 @@ class MemcachedDoor(Door):
     limits: of their codecs. verbs: what they can ask for. counts: what they did.
     """
 
-    def __init__(self, dispatcher: Dispatcher, limits: Limits) -> None:
-        """limits: of what a client may send."""
+    def __init__(self, dispatcher: Dispatcher, limits: Limits, facts: ServerFacts) -> None:
+        """limits: of what a client may send. facts: for `stats`."""
         self.limits = limits
         self.counts = Counts()
         self.verbs = ValueVerbs(self.counts)
         self.verbs.table |= MetaVerbs(self.counts).table
+        self.verbs.table[b"stats"] = StatsVerb(self.counts, facts).stats
         super().__init__(dispatcher, self.verbs.run)
 
 
@@ -40,13 +42,16 @@ class MemcachedFrontend:
     codec, session: its own. receive: takes the session and the requests that the codec gave.
     """
 
-    __slots__ = ("_dispatcher", "codec", "receive", "session")
+    __slots__ = ("_counts", "_dispatcher", "codec", "receive", "session")
 
     name = "memcached"
 
     def __init__(self, dispatcher: Dispatcher, wire: Wire, peer: Peer, door: MemcachedDoor) -> None:
         """There are no passwords in this protocol."""
         self._dispatcher = dispatcher
+        self._counts = door.counts
+        self._counts.clients += 1
+        self._counts.total_clients += 1
         self.codec = MemcachedCodec(door.limits)
         self.session = Session(dispatcher, wire, peer, self.codec.encode, authenticated=True)
         self.session.run = door.run
@@ -55,4 +60,5 @@ class MemcachedFrontend:
 
     def close(self) -> None:
         """The client is gone."""
+        self._counts.clients -= 1
         self._dispatcher.leave(self.session)

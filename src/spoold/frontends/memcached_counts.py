@@ -4,12 +4,16 @@ from __future__ import annotations
 
 
 class Counts:
-    """Totals by memcached's names; get hits and misses make up cmd_get, those of touch cmd_touch."""
+    """Totals by memcached's names; get hits and misses make up cmd_get, those of touch cmd_touch.
+
+    clients: how many are connected.
+    """
 
     __slots__ = (
         "cas_badval",
         "cas_hits",
         "cas_misses",
+        "clients",
         "cmd_flush",
         "cmd_meta",
         "cmd_set",
@@ -21,16 +25,19 @@ class Counts:
         "get_misses",
         "incr_hits",
         "incr_misses",
+        "total_clients",
         "touch_hits",
         "touch_misses",
     )
 
     def __init__(self) -> None:
         """Start at zero."""
+        self.clients = 0
         self.reset()
 
     def reset(self) -> None:
         """Start again at zero."""
+        self.total_clients = 0
         self.cmd_set = self.cmd_flush = self.cmd_meta = 0
         self.get_hits = self.get_misses = 0
         self.touch_hits = self.touch_misses = 0

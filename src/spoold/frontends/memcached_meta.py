@@ -55,7 +55,7 @@ _NUMBERS: Final = {
     b"J": (MAX_UINT64, _BAD_INITIAL),
     b"D": (MAX_UINT64, _BAD_DELTA),
 }
-_UPWARDS: Final = {None: True, b"I": True, b"i": True, b"+": True, b"D": False, b"d": False, b"-": False}
+_UPWARDS: Final = {None: True, b"I": True, b"+": True, b"D": False, b"-": False}
 
 Flags = dict[bytes, Any]
 
@@ -170,7 +170,7 @@ class MetaVerbs:
         self.counts.cmd_set += 1
         mode = flags.get(b"M", b"S")
         if mode in _ADDING:
-            code = self._append(ctx, key, request[-1], flags, behind=mode in b"Aa")
+            code = self._append(ctx, key, request[-1], flags, behind=mode == b"A")
         elif mode in _STORING:
             code = self._store(ctx, key, request[-1], flags, mode)
         else:
@@ -189,7 +189,7 @@ class MetaVerbs:
         record = find(ks, key)
         due_ms = words.expire_ms(flags.get(b"T", 0), ctx.now_ms)
         wanted_marks = 0
-        if mode in b"Ee":
+        if mode == b"E":
             if exists:
                 return b"NS"
         elif b"C" in flags:
@@ -206,7 +206,7 @@ class MetaVerbs:
             else:
                 self.counts.cas_badval += 1
                 return b"EX"
-        elif mode in b"Rr" and record is None:
+        elif mode == b"R" and record is None:
             return b"NS"
         store.put(ks, key, value, due_ms, flags.get(b"F", 0))
         if wanted_marks and (stored := find(ks, key)) is not None:

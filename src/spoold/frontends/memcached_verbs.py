@@ -41,7 +41,7 @@ from spoold.frontends.memcached_words import (
     TOUCHED,
     parse_unsigned,
 )
-from spoold.keyspace.keyspace import Keyspace
+from spoold.keyspace.keyspace import NEVER_MS, Keyspace
 from spoold.keyspace.record import StringRecord
 from spoold.protocol.memcached import BAD_CHUNK, BAD_LENGTH, EMPTY_LINE, MISCOUNTED, TOO_LARGE
 
@@ -90,6 +90,7 @@ class ValueVerbs:
             b"incr": self.arithmetic,
             b"decr": self.arithmetic,
             b"touch": self.touch,
+            b"flush_all": self.flush_all,
             b"version": self.version,
             b"verbosity": self.verbosity,
             b"shutdown": self.shutdown,
@@ -323,6 +324,24 @@ class ValueVerbs:
             return NOT_FOUND
         store.set_expiry(ctx.ks, key, record, words.expire_ms(exptime_s, ctx.now_ms))
         return TOUCHED
+
+    def flush_all(self, ctx: Context, request: list[bytes]) -> bytes:
+        """Drop all values, at once or when a delay is over; either takes the place of an order that still waits."""
+        if len(request) > 3:
+            return ERROR
+        quiet = request[-1] == _NOREPLY
+        options = request[1:-1] if quiet else request[1:]
+        delay_s = words.parse_exptime(options[0]) if options else 0
+        if delay_s is None:
+            return b"" if quiet else BAD_EXPTIME
+        self.counts.cmd_flush += 1
+        flush_ms = words.expire_ms(delay_s, ctx.now_ms)
+        if flush_ms > ctx.now_ms:
+            ctx.dbs.set_flush_time(flush_ms)
+        else:
+            ctx.ks.flush_strings()
+            ctx.dbs.set_flush_time(NEVER_MS)
+        return b"" if quiet else OK
 
     # -- the connection -----------------------------------------------------------------------------------------
 
