@@ -21,7 +21,7 @@ log = logging.getLogger("spoold.server")
 
 OUTPUT_HIGH_BYTES: Final = 1 << 20
 # Parsed requests of a parked client that wait in memory; beyond it nothing more is read from it.
-QUEUED_REQUESTS: Final = 65_536
+QUEUED_REQUESTS: Final = 16_384
 QUEUED_BYTES: Final = 16 * 1024 * 1024
 
 
