@@ -17,7 +17,7 @@ from spoold.datatypes.keys import elements, payload
 from spoold.datatypes.strings import store as strings
 from spoold.keyspace.keyspace import Databases, Keyspace
 from spoold.keyspace.packing import after
-from spoold.keyspace.record import Collection, Record, StringRecord, decode
+from spoold.keyspace.record import Collection, Record, StringRecord, TaggedListRecord, decode
 
 # Elements that are read and written in one go: some 64 KiB of small ones.
 _SLICE_ELEMENTS: Final = 1000
@@ -175,6 +175,10 @@ def clone(dbs: Databases, record: Record) -> Record:
     elif isinstance(twin, Collection) and isinstance(record, Collection):
         twin.adopt(dbs.new_id())
         _copy_elements(dbs, record.prefix, twin.prefix)
+    if isinstance(twin, TaggedListRecord) and isinstance(record, TaggedListRecord):
+        twin.alarmed_ms = 0
+        twin.adopt_tags(dbs.new_id())
+        _copy_elements(dbs, record.tags_prefix, twin.tags_prefix)
     return twin
 
 
