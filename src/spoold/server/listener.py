@@ -15,7 +15,8 @@ from typing import Final
 
 from spoold.core.errors import SettingsError
 
-BACKLOG: Final = 511
+# What Linux allows by default: with a shorter queue a storm of connections waits for whole seconds (SYN again).
+BACKLOG: Final = 4096
 
 
 @dataclass(frozen=True)
