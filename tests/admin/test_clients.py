@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from support.server import Client, Error, Server
 
 SYNTAX = Error("ERR syntax error")
@@ -116,7 +117,7 @@ def test_resp3_lists_are_verbatim_text(a: Client) -> None:
     assert b"\r\ntxt:id=1 " in a.raw
 
 
-# -- KILL ---------------------------------------------------------------------------------------------------------------
+# -- KILL
 
 
 def test_killing_by_address_the_old_way(a: Client, b: Client) -> None:
@@ -166,7 +167,7 @@ def test_a_client_killed_while_it_waits_gets_nothing(a: Client, b: Client) -> No
     assert b.replies() == []
 
 
-# -- REPLY --------------------------------------------------------------------------------------------------------------
+# -- REPLY
 
 
 def test_reply_off_lasts_until_on(a: Client) -> None:
@@ -208,7 +209,7 @@ def test_reply_takes_no_other_mode(a: Client) -> None:
     assert a("CLIENT", "NO-TOUCH", "FOO") == SYNTAX
 
 
-# -- UNBLOCK, tracking ----------------------------------------------------------------------------------------------------
+# -- UNBLOCK, tracking
 
 
 def test_unblock_ends_the_waiting(a: Client, b: Client) -> None:

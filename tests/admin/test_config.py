@@ -6,9 +6,9 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from support.server import Client, Error, Server
 
 from spoold.admin.parameters import PARAMETERS
+from support.server import Client, Error, Server
 
 
 @pytest.fixture(autouse=True)

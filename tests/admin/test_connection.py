@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.server import Client, Error, Server
 
 from spoold.settings import Settings
+from support.server import Client, Error, Server
 
 NO_AUTH = Error("NOAUTH Authentication required.")
 WRONG_PASS = Error("WRONGPASS invalid username-password pair or user is disabled.")
@@ -17,7 +17,7 @@ WRONG_PASS = Error("WRONGPASS invalid username-password pair or user is disabled
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[Server]:
     """A server that asks for the password `geheim`."""
-    with Server(tmp_path / "guarded", "interval", settings=Settings(password="geheim")) as made:  # noqa: S106
+    with Server(tmp_path / "guarded", "interval", settings=Settings(password="geheim")) as made:
         yield made
 
 
@@ -158,6 +158,6 @@ def test_select_and_echo(a: Client, b: Client) -> None:
     a("SET", "k", "v")
     assert b("GET", "k") is None
     assert a("SELECT", 16) == Error("ERR DB index is out of range")
-    assert a("SELECT", "x") == Error("ERR invalid DB index")
+    assert a("SELECT", "x") == Error("ERR value is not an integer or out of range")
     assert a("ECHO", b"\0\xff") == b"\0\xff"
     assert a("PING", "hi") == b"hi"

@@ -20,7 +20,7 @@ from spoold.core.errors import (
     SyntaxFault,
     WrongPassword,
 )
-from spoold.core.numerals import parse_int
+from spoold.core.numerals import parse_int, parse_int32
 from spoold.core.reply import OK, PONG, Reply, Simple
 from spoold.dispatch.session import session_of
 
@@ -46,13 +46,9 @@ def select(ctx: Context, index: bytes) -> Reply:
     """Chooses the database that the connection's further commands use.
 
     index: 0 to 15.
-    raises: BadDbIndex; CommandError: no number.
+    raises: BadDbIndex; NotAnInteger; OutOfInt32.
     """
-    try:
-        number = parse_int(index)
-    except NotAnInteger:
-        raise CommandError("invalid DB index") from None
-    ctx.select(number)
+    ctx.select(parse_int32(index))
     return OK
 
 

@@ -24,7 +24,7 @@ def install(parts: Parts, dispatcher: Dispatcher, settings: Settings, host: Host
     """Add the parts to `parts`. Returns the configuration, for what else depends on it."""
     config = Config()
     slowlog = SlowLog()
-    metrics = Metrics(dispatcher.turn.clock)
+    metrics = Metrics(dispatcher.turn.clock, dispatcher.turn.commit.checkpoints)
     for part in (host, config, slowlog, metrics, Monitor(dispatcher)):
         parts.add(part)
     note_slow(dispatcher, slowlog)

@@ -59,10 +59,11 @@ def _of_the_last(name: str) -> Any:
 class Container(Entry):
     """A command with subcommands. What the dispatcher counts of requests that ran goes to the one that ran last.
 
-    own: counts what named no subcommand. ran: `own`, or a subcommand.
+    own: counts what named no subcommand (COMMAND alone). refused: counts for no one, requests that did not run.
+    ran: one of these, or a subcommand.
     """
 
-    __slots__ = ("own", "ran")
+    __slots__ = ("own", "ran", "refused")
 
     calls = _of_the_last("calls")
     usec = _of_the_last("usec")
@@ -71,6 +72,7 @@ class Container(Entry):
     def __init__(self, spec: Spec) -> None:
         """Make the entry of a declaration that has subcommands."""
         self.own = self.ran = Entry(spec)
+        self.refused = Entry(spec)
         super().__init__(spec)
 
 
@@ -208,13 +210,15 @@ def _router(container: Container, bare: Callable[..., Any] | None) -> Callable[.
     """
 
     def route(ctx: Context, *words: bytes) -> Any:
-        container.ran = container.own
         if not words and bare is not None:
+            container.ran = container.own
             return bare(ctx)
+        container.ran = container.refused
         entry = container.subs.get(words[0].upper())
         if entry is None:
             raise unknown_subcommand(container.name, words[0])
         if not entry.low <= len(words) + 1 <= entry.high:
+            entry.rejected += 1
             raise WrongArity(entry.name)
         container.ran = entry
         ctx.peer.last_command = entry.name

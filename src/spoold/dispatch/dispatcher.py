@@ -177,8 +177,8 @@ class Dispatcher:
             if entry is not None:
                 entry.calls += 1
                 entry.usec += spent
-            if spent > slow_s:
-                self.on_slow(session, request, spent)
+                if spent > slow_s:
+                    self.on_slow(session, request, spent)
             if session.out_bytes > OUT_BYTES or session.closing:
                 self.stop(session)
                 break

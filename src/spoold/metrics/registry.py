@@ -82,8 +82,8 @@ class Metrics:
     saved_ms: Unix ms of the last checkpoint, or of the start. peak: most memory seen in use.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        """clock: read by `sample`."""
+    def __init__(self, clock: Clock, checkpoints: int) -> None:
+        """clock: read by `sample`. checkpoints: how many there were already."""
         self._clock = clock
         self.started_ms = self.saved_ms = clock.unix_ms()
         self.started_s = clock.monotonic_s()
@@ -93,7 +93,7 @@ class Metrics:
         self.bytes_out = Rate()
         self.peak = Memory(0, 0)
         self._baseline: dict[str, int] = {}
-        self._checkpoints = 0
+        self._checkpoints = checkpoints
         self._next_s = 0.0
         self._next_memory_s = 0.0
 
