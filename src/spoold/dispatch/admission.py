@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 # These act on the transaction itself, or end it; all else is queued.
 _NOT_QUEUED: Final = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})
 
+# A web page that makes a browser send commands here begins with one of these: the connection is closed without a word.
+_HTTP: Final = frozenset({b"post", b"host:"})
+
 Check = Callable[["Session", Entry, list[bytes]], CommandError | None]
 
 
@@ -34,6 +37,10 @@ class Admission:
 
     def refusal(self, session: Session, entry: Entry | None, request: list[bytes]) -> Any:
         """What is answered in place of running the request: an error, QUEUED or POSTPONED; None if it may run."""
+        if entry is None and request[0].lower() in _HTTP:
+            session.out.clear()
+            session.closing = True
+            return NO_REPLY
         error = self._error(session, entry, request)
         if error is not None:
             if session.transaction is not None:
