@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
+import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -23,6 +25,10 @@ try:
     _new_loop: Callable[[], asyncio.AbstractEventLoop] | None = uvloop.new_event_loop
 except ImportError:  # no uvloop on this platform: asyncio's own loop
     _new_loop = None
+
+
+# Data, journal, listeners, log, the loop's own, and what a backup or a replica may need.
+OWN_FILES: Final = 64
 
 
 def _options(function: Callable[..., None]) -> Callable[..., None]:
@@ -65,6 +71,7 @@ def run_server(settings_of: Callable[[], Settings]) -> NoReturn:
     try:
         settings = settings_of()
         _start_log(settings)
+        _allow_files(settings.max_clients)
         code = _run(_serve(settings))
     except (SettingsError, EngineError) as error:
         click.echo(f"spoold: {error}", err=True)
@@ -102,6 +109,21 @@ def _announce(app: App) -> None:
         lines.append(f"  connect     {url}")
     click.echo("\n".join(lines))
     sys.stdout.flush()
+
+
+def _allow_files(max_clients: int) -> None:
+    """Let the process have as many files open as its clients need, as far as the system allows it."""
+    needed = max_clients + OWN_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < needed:
+        logging.getLogger("spoold").warning(
+            "the system allows %d open files: some of --max-clients %d may not get in", allowed, max_clients
+        )
 
 
 def _start_log(settings: Settings) -> None:
