@@ -53,17 +53,20 @@ def machine(directory: Path) -> list[tuple[str, str]]:
             line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
         ]
         model = models[0] if models else model
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if load > cores / 4:
+        say(f"The load average is {load:.1f} on {cores} cores: something else runs here, so these figures say little.")
     memory_gib = psutil.virtual_memory().total / 2**30
     packages = ", ".join(f"{name} {_version(name)}" for name in ("spoold", "lmdb", "hiredis", "uvloop"))
     return [
         ("date", datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")),
-        ("processor", f"{model}, {os.cpu_count()} cores, {memory_gib:.0f} GiB"),
+        ("processor", f"{model}, {cores} cores, {memory_gib:.0f} GiB"),
         ("kernel", f"{platform.system()} {platform.release()}"),
         ("data on", f"{filesystem(directory)}"),
         ("Python", f"{platform.python_implementation()} {platform.python_version()}"),
         ("spoold", packages),
         ("Redis", redis_version()),
-        ("load average at start", f"{os.getloadavg()[0]:.2f}"),
+        ("load average at start", f"{load:.2f}"),
     ]
 
 

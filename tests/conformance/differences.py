@@ -126,7 +126,7 @@ ERRORS: tuple[tuple[bytes, bytes, str], ...] = (
     (
         b"ERR timeout is out of range",
         b"ERR timeout is negative",
-        "a blocking time-out beyond 64 bits of milliseconds overflows in Redis 7.0; later versions say what spoold says",
+        "a blocking time-out beyond 64 bits of milliseconds overflows in Redis 7.0, and so turns negative",
     ),
 )
 
