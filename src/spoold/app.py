@@ -37,7 +37,7 @@ from spoold.server.lifecycle import Lifecycle
 from spoold.server.listener import Address, listen, parse_address
 from spoold.server.queue_duties import QueueDuties
 from spoold.server.ticker import Ticker
-from spoold.settings import Settings, flag_name
+from spoold.settings import Settings, default_of, flag_name
 
 log = logging.getLogger("spoold")
 
@@ -68,7 +68,8 @@ class _Door:
 class App:
     """One server.
 
-    listeners: (kind, address) of each that is open. commit, dbs, turn, dispatcher, connections: its parts.
+    listeners: (kind, address) of each that is open. withheld: (kind, option) of each that stays closed because there
+        is a password, and its protocol has none. commit, dbs, turn, dispatcher, connections: its parts.
     """
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
@@ -80,6 +81,7 @@ class App:
         self.settings = settings
         self.clock = clock or SystemClock()
         self.listeners: list[tuple[str, Address]] = []
+        self.withheld: list[tuple[str, str]] = []
         self._addresses = self._listener_addresses()
         self._private: Path | None = None
         self.commit = self._open_data()
@@ -184,7 +186,12 @@ class App:
     def _listener_addresses(self) -> list[tuple[_Door, Address]]:
         found = []
         for door in _DOORS:
-            for text in getattr(self.settings, door.setting):
+            addresses = getattr(self.settings, door.setting)
+            if self.settings.password and not door.has_password and addresses == default_of(door.setting):
+                # Whoever asks for a password does not want a way around it that no one asked for.
+                self.withheld.append((door.kind, door.option))
+                continue
+            for text in addresses:
                 address = parse_address(text, door.option)
                 if address is None:
                     continue

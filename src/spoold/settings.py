@@ -104,6 +104,12 @@ FIELDS: Final = {item.name: item for item in dataclasses.fields(Settings)}
 _TYPES: Final = typing.get_type_hints(Settings)
 
 
+def default_of(name: str) -> Any:
+    """The default of a field."""
+    item = FIELDS[name]
+    return item.default if item.default_factory is dataclasses.MISSING else item.default_factory()
+
+
 def flag_name(name: str) -> str:
     """`max_clients` → `--max-clients`."""
     return "--" + name.replace("_", "-")

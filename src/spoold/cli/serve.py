@@ -17,7 +17,7 @@ import click
 from spoold import __version__
 from spoold.app import App
 from spoold.core.errors import EngineError, SettingsError
-from spoold.settings import FIELDS, Settings, environment_name, flag_name, from_process
+from spoold.settings import FIELDS, Settings, default_of, environment_name, flag_name, from_process
 
 try:
     import uvloop
@@ -35,7 +35,7 @@ def _options(function: Callable[..., None]) -> Callable[..., None]:
     """One click option for each field of `Settings`."""
     for name, item in reversed(FIELDS.items()):
         meta = item.metadata
-        default = item.default_factory() if callable(item.default_factory) else item.default
+        default = default_of(name)
         shown = ",".join(default) if isinstance(default, tuple) else default
         text = f"{meta['text']}  [{environment_name(name)}"
         text += f"; default: {shown}]" if shown not in ("", False) else "]"
@@ -99,6 +99,8 @@ def _announce(app: App) -> None:
     lines = [f"spoold {__version__}"]
     for kind, address in app.listeners:
         lines.append(f"  {kind:<12}{address}")
+    for kind, option in app.withheld:
+        lines.append(f"  {kind:<12}off: there is a password, and this protocol has none ({option} opens it)")
     if app.directory is None:
         lines.append("  data        in memory only: it dies with this process")
     else:

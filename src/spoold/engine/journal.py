@@ -50,6 +50,9 @@ _NEIGHBOURHOOD_BYTES: Final = 1 << 20
 # Bytes in a batch may look like the head of a record; each look costs a checksum.
 _LOOKS: Final = 64
 
+# Where there is none (macOS), fsync does the same and a little more.
+_sync_data = getattr(os, "fdatasync", os.fsync)
+
 _RECORD = struct.Struct("<IIQ")
 _TURN = struct.Struct("<Q")
 _COUNTS = struct.Struct("<II")
@@ -121,7 +124,7 @@ class Journal:
 
     def sync(self) -> None:
         """Wait until what was appended is on the disk. raises: OSError."""
-        os.fdatasync(self._fds[self._active])
+        _sync_data(self._fds[self._active])
         reached("journal-after-sync")
 
     def switch(self) -> None:
