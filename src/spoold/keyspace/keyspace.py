@@ -70,6 +70,9 @@ class Keyspace:
         "young",
     )
 
+    count: int
+    database_id: int
+
     def __init__(self, dbs: Databases, index: int) -> None:
         """Read the database's id and count, or make them."""
         self.dbs = dbs
