@@ -29,7 +29,7 @@ _EXACT_ENTRIES = 128
 @command(
     "MEMORY|USAGE",
     flags=READONLY,
-    keys=Keys(2),
+    keys=Keys(2, access="RO"),
     since="4.0.0",
     syntax="MEMORY USAGE key [SAMPLES count]",
     group="server",

@@ -107,6 +107,8 @@ def key_access(spec: Spec) -> list[str]:
 def access_of(spec: Spec, count: int) -> list[str]:
     """The access of each of `count` keys of a request, in the order of `Keys.positions`."""
     access = key_access(spec)
+    if spec.keys.finder is not None:
+        access = [access[0], access[-1]]
     return [access[min(at, len(access) - 1)] for at in range(count)]
 
 
@@ -169,9 +171,9 @@ def _fixed_keys(keys: Keys) -> tuple[int, int, int]:
 def _key_specs(spec: Spec) -> list[dict[bytes, Any]]:
     keys = spec.keys
     access = key_access(spec)
-    if keys.finder is not None:
-        specs = [_key_spec(access[0], keys.first, _range(0, 1))] if keys.first else []
-        return [*specs, _key_spec(access[-1], 0, {b"type": b"unknown", b"spec": {}})]
+    if keys.finder is not None or (spec.flags & Flag.MOVABLEKEYS and not keys.numkeys):
+        specs = [_key_spec(access.pop(0), keys.first, _range(0, 1))] if keys.first else []
+        return specs + [_key_spec(each, 0, {b"type": b"unknown", b"spec": {}}) for each in access]
     if keys.numkeys:
         specs = [_key_spec(access[0], keys.extra, _range(0, 1))] if keys.extra else []
         counted = {b"type": b"keynum", b"spec": {b"keynumidx": 0, b"firstkey": 1, b"keystep": 1}}

@@ -60,7 +60,14 @@ def exec_(ctx: Context) -> Any:
     return [call(ctx, request) for request in transaction.requests]
 
 
-@command("WATCH", flags=_FLAGS, keys=Keys(1, -1), since="2.2.0", syntax="WATCH key [key ...]", group="transactions")
+@command(
+    "WATCH",
+    flags=_FLAGS,
+    keys=Keys(1, -1, access="RO"),
+    since="2.2.0",
+    syntax="WATCH key [key ...]",
+    group="transactions",
+)
 def watch(ctx: Context, key: bytes, *keys: bytes) -> Reply:
     """Monitors changes to keys to determine the execution of a transaction."""
     session = session_of(ctx)

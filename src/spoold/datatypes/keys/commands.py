@@ -13,40 +13,68 @@ from spoold.keyspace.keyspace import Keyspace
 _status = cache(Simple)
 
 
-@command("DEL", flags=WRITE, keys=Keys(1, -1), since="1.0.0", syntax="DEL key [key ...]", group="generic")
+@command(
+    "DEL", flags=WRITE, keys=Keys(1, -1, access="RM delete"), since="1.0.0", syntax="DEL key [key ...]", group="generic"
+)
 def del_(ctx: Context, key: bytes, *keys: bytes) -> int:
     """Deletes one or more keys."""
     return _delete(ctx.ks, key, keys)
 
 
-@command("UNLINK", flags=WRITE | FAST, keys=Keys(1, -1), since="4.0.0", syntax="UNLINK key [key ...]", group="generic")
+@command(
+    "UNLINK",
+    flags=WRITE | FAST,
+    keys=Keys(1, -1, access="RM delete"),
+    since="4.0.0",
+    syntax="UNLINK key [key ...]",
+    group="generic",
+)
 def unlink(ctx: Context, key: bytes, *keys: bytes) -> int:
     """Deletes one or more keys; the same as DEL, which does not wait for the space to be given back either."""
     return _delete(ctx.ks, key, keys)
 
 
 @command(
-    "EXISTS", flags=READONLY | FAST, keys=Keys(1, -1), since="1.0.0", syntax="EXISTS key [key ...]", group="generic"
+    "EXISTS",
+    flags=READONLY | FAST,
+    keys=Keys(1, -1, access="RO"),
+    since="1.0.0",
+    syntax="EXISTS key [key ...]",
+    group="generic",
 )
 def exists(ctx: Context, key: bytes, *keys: bytes) -> int:
     """Counts how many of the given keys exist; one that is given twice counts twice."""
     return _count(ctx.ks, key, keys)
 
 
-@command("TOUCH", flags=READONLY | FAST, keys=Keys(1, -1), since="3.2.1", syntax="TOUCH key [key ...]", group="generic")
+@command(
+    "TOUCH",
+    flags=READONLY | FAST,
+    keys=Keys(1, -1, access="RO"),
+    since="3.2.1",
+    syntax="TOUCH key [key ...]",
+    group="generic",
+)
 def touch(ctx: Context, key: bytes, *keys: bytes) -> int:
     """Counts how many of the given keys exist, as if they were used; no time of last use is kept."""
     return _count(ctx.ks, key, keys)
 
 
-@command("TYPE", flags=READONLY | FAST, keys=Keys(1), since="1.0.0", syntax="TYPE key", group="generic")
+@command("TYPE", flags=READONLY | FAST, keys=Keys(1, access="RO"), since="1.0.0", syntax="TYPE key", group="generic")
 def type_(ctx: Context, key: bytes) -> Reply:
     """Tells the type of value that a key holds."""
     record = ctx.ks.find(key)
     return _status(b"none" if record is None else record.kind)
 
 
-@command("RENAME", flags=WRITE, keys=Keys(1, 2), since="1.0.0", syntax="RENAME key newkey", group="generic")
+@command(
+    "RENAME",
+    flags=WRITE,
+    keys=Keys(1, 2, access="RW access delete|OW update"),
+    since="1.0.0",
+    syntax="RENAME key newkey",
+    group="generic",
+)
 def rename(ctx: Context, key: bytes, newkey: bytes) -> Reply:
     """Renames a key, and drops what stood under the new name.
 
@@ -60,7 +88,14 @@ def rename(ctx: Context, key: bytes, newkey: bytes) -> Reply:
     return OK
 
 
-@command("RENAMENX", flags=WRITE | FAST, keys=Keys(1, 2), since="1.0.0", syntax="RENAMENX key newkey", group="generic")
+@command(
+    "RENAMENX",
+    flags=WRITE | FAST,
+    keys=Keys(1, 2, access="RW access delete|OW insert"),
+    since="1.0.0",
+    syntax="RENAMENX key newkey",
+    group="generic",
+)
 def renamenx(ctx: Context, key: bytes, newkey: bytes) -> int:
     """Renames a key unless the new name is taken.
 

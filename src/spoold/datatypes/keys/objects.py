@@ -43,27 +43,50 @@ _HELP: Final = (
 )
 
 
-@command("OBJECT|ENCODING", flags=READONLY, keys=Keys(2), since="2.2.3", syntax="OBJECT ENCODING key", group="generic")
+@command(
+    "OBJECT|ENCODING",
+    flags=READONLY,
+    keys=Keys(2, access="RO"),
+    since="2.2.3",
+    syntax="OBJECT ENCODING key",
+    group="generic",
+)
 def object_encoding(ctx: Context, key: bytes) -> bytes | None:
     """Tells how Redis would keep the value of a key."""
     record = ctx.ks.find(key)
     return None if record is None else _ENCODINGS.get(type(record), _other)(ctx.ks, key, record)
 
 
-@command("OBJECT|FREQ", flags=READONLY, keys=Keys(2), since="4.0.0", syntax="OBJECT FREQ key", group="generic")
+@command(
+    "OBJECT|FREQ", flags=READONLY, keys=Keys(2, access="RO"), since="4.0.0", syntax="OBJECT FREQ key", group="generic"
+)
 def object_freq(ctx: Context, key: bytes) -> None:
     """Refuses, as Redis does unless it evicts by frequency of use."""
     if ctx.ks.find(key) is not None:
         raise NoFrequency
 
 
-@command("OBJECT|IDLETIME", flags=READONLY, keys=Keys(2), since="2.2.3", syntax="OBJECT IDLETIME key", group="generic")
+@command(
+    "OBJECT|IDLETIME",
+    flags=READONLY,
+    keys=Keys(2, access="RO"),
+    since="2.2.3",
+    syntax="OBJECT IDLETIME key",
+    group="generic",
+)
 def object_idletime(ctx: Context, key: bytes) -> int | None:
     """Tells how many seconds a key was not used; no time of last use is kept, so 0."""
     return None if ctx.ks.find(key) is None else 0
 
 
-@command("OBJECT|REFCOUNT", flags=READONLY, keys=Keys(2), since="2.2.3", syntax="OBJECT REFCOUNT key", group="generic")
+@command(
+    "OBJECT|REFCOUNT",
+    flags=READONLY,
+    keys=Keys(2, access="RO"),
+    since="2.2.3",
+    syntax="OBJECT REFCOUNT key",
+    group="generic",
+)
 def object_refcount(ctx: Context, key: bytes) -> int | None:
     """Tells how many refer to the value of a key; always 1."""
     return None if ctx.ks.find(key) is None else 1

@@ -84,7 +84,7 @@ _OPTIONS: Final = "[BY pattern] [LIMIT offset count] [GET pattern [GET pattern .
 @command(
     "SORT",
     flags=WRITE | DENYOOM | Flag.MOVABLEKEYS | DANGEROUS,
-    keys=Keys(1, finder=_sort_keys),
+    keys=Keys(1, finder=_sort_keys, access="RO access|RO access|OW update"),
     since="1.0.0",
     syntax=f"SORT key {_OPTIONS} [STORE destination]",
     group="generic",
@@ -111,7 +111,7 @@ def sort(ctx: Context, key: bytes, *options: bytes) -> Reply:
 @command(
     "SORT_RO",
     flags=READONLY | Flag.MOVABLEKEYS | DANGEROUS,
-    keys=Keys(1),
+    keys=Keys(1, access="RO access|RO access"),
     since="7.0.0",
     syntax=f"SORT_RO key {_OPTIONS}",
     group="generic",

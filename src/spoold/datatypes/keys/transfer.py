@@ -23,7 +23,14 @@ from spoold.keyspace.record import Collection, Record, StringRecord, TaggedListR
 _SLICE_ELEMENTS: Final = 1000
 
 
-@command("MOVE", flags=WRITE | FAST, keys=Keys(1), since="1.0.0", syntax="MOVE key db", group="generic")
+@command(
+    "MOVE",
+    flags=WRITE | FAST,
+    keys=Keys(1, access="RW access update"),
+    since="1.0.0",
+    syntax="MOVE key db",
+    group="generic",
+)
 def move(ctx: Context, key: bytes, db: bytes) -> int:
     """Moves a key, expiry and all, to another database.
 
@@ -43,7 +50,7 @@ def move(ctx: Context, key: bytes, db: bytes) -> int:
 @command(
     "COPY",
     flags=WRITE | DENYOOM,
-    keys=Keys(1, 2),
+    keys=Keys(1, 2, access="RO access|OW update"),
     since="6.2.0",
     syntax="COPY source destination [DB destination-db] [REPLACE]",
     group="generic",
@@ -93,7 +100,7 @@ def dump(ctx: Context, key: bytes) -> bytes | None:
 @command(
     "RESTORE",
     flags=WRITE | DENYOOM | DANGEROUS,
-    keys=Keys(1),
+    keys=Keys(1, access="OW update"),
     since="2.6.0",
     syntax="RESTORE key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
     group="generic",

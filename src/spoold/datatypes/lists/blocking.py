@@ -22,7 +22,7 @@ from spoold.datatypes.lists.store import HEAD, TAIL
 @command(
     "BLPOP",
     flags=WRITE | NOSCRIPT | BLOCKING,
-    keys=Keys(1, -2),
+    keys=Keys(1, -2, access="RW access delete"),
     since="2.0.0",
     syntax="BLPOP key [key ...] timeout",
     arity=-3,
@@ -39,7 +39,7 @@ def blpop(ctx: Context, *keys_then_timeout: bytes) -> list[bytes] | Wait:
 @command(
     "BRPOP",
     flags=WRITE | NOSCRIPT | BLOCKING,
-    keys=Keys(1, -2),
+    keys=Keys(1, -2, access="RW access delete"),
     since="2.0.0",
     syntax="BRPOP key [key ...] timeout",
     arity=-3,
@@ -71,7 +71,7 @@ def _serve_pop(ctx: Context, side: int, key: bytes) -> Any:
 @command(
     "BLMPOP",
     flags=WRITE | BLOCKING | MOVABLEKEYS,
-    keys=Keys(numkeys=2),
+    keys=Keys(numkeys=2, access="RW access delete"),
     since="7.0.0",
     syntax="BLMPOP timeout numkeys key [key ...] LEFT|RIGHT [COUNT count]",
     arity=-5,
@@ -98,7 +98,7 @@ def _serve_pop_many(ctx: Context, wanted: Lmpop, key: bytes) -> Any:
 @command(
     "BLMOVE",
     flags=WRITE | DENYOOM | NOSCRIPT | BLOCKING,
-    keys=Keys(1, 2),
+    keys=Keys(1, 2, access="RW access delete|RW insert"),
     since="6.2.0",
     syntax="BLMOVE source destination LEFT|RIGHT LEFT|RIGHT timeout",
 )
@@ -117,7 +117,7 @@ def blmove(
 @command(
     "BRPOPLPUSH",
     flags=WRITE | DENYOOM | NOSCRIPT | BLOCKING,
-    keys=Keys(1, 2),
+    keys=Keys(1, 2, access="RW access delete|RW insert"),
     since="2.2.0",
     syntax="BRPOPLPUSH source destination timeout",
 )

@@ -27,37 +27,65 @@ from spoold.datatypes.lists.store import HEAD, TAIL
 _PUSH: Final = WRITE | DENYOOM | FAST
 
 
-@command("LPUSH", flags=_PUSH, keys=Keys(1), since="1.0.0", syntax="LPUSH key element [element ...]", arity=-3)
+@command(
+    "LPUSH",
+    flags=_PUSH,
+    keys=Keys(1, access="RW insert"),
+    since="1.0.0",
+    syntax="LPUSH key element [element ...]",
+    arity=-3,
+)
 def lpush(ctx: Context, key: bytes, *elements: bytes) -> int:
     """Adds elements at the head of a list, one after the other; creates the list if there is none."""
     return store.push(ctx.ks, key, HEAD, elements)
 
 
-@command("RPUSH", flags=_PUSH, keys=Keys(1), since="1.0.0", syntax="RPUSH key element [element ...]", arity=-3)
+@command(
+    "RPUSH",
+    flags=_PUSH,
+    keys=Keys(1, access="RW insert"),
+    since="1.0.0",
+    syntax="RPUSH key element [element ...]",
+    arity=-3,
+)
 def rpush(ctx: Context, key: bytes, *elements: bytes) -> int:
     """Adds elements at the tail of a list; creates the list if there is none."""
     return store.push(ctx.ks, key, TAIL, elements)
 
 
-@command("LPUSHX", flags=_PUSH, keys=Keys(1), since="2.2.0", syntax="LPUSHX key element [element ...]", arity=-3)
+@command(
+    "LPUSHX",
+    flags=_PUSH,
+    keys=Keys(1, access="RW insert"),
+    since="2.2.0",
+    syntax="LPUSHX key element [element ...]",
+    arity=-3,
+)
 def lpushx(ctx: Context, key: bytes, *elements: bytes) -> int:
     """Adds elements at the head of a list that exists already."""
     return store.push(ctx.ks, key, HEAD, elements) if store.find(ctx.ks, key) else 0
 
 
-@command("RPUSHX", flags=_PUSH, keys=Keys(1), since="2.2.0", syntax="RPUSHX key element [element ...]", arity=-3)
+@command(
+    "RPUSHX",
+    flags=_PUSH,
+    keys=Keys(1, access="RW insert"),
+    since="2.2.0",
+    syntax="RPUSHX key element [element ...]",
+    arity=-3,
+)
 def rpushx(ctx: Context, key: bytes, *elements: bytes) -> int:
     """Adds elements at the tail of a list that exists already."""
     return store.push(ctx.ks, key, TAIL, elements) if store.find(ctx.ks, key) else 0
 
 
-@command("LPOP", flags=WRITE | FAST, keys=Keys(1), since="1.0.0", syntax="LPOP key [count]")
+@command("LPOP", flags=WRITE | FAST, keys=Keys(1, access="RW access delete"), since="1.0.0", syntax="LPOP key [count]")
 def lpop(ctx: Context, key: bytes, count: bytes | None = None) -> Reply:
     """Takes one or more elements from the head of a list; a list that loses its last element is no key any more."""
     return store.pop(ctx.ks, key, HEAD) if count is None else _pop_many(ctx, key, HEAD, count)
 
 
-@command("RPOP", flags=WRITE | FAST, keys=Keys(1), since="1.0.0", syntax="RPOP key [count]")
+@command("RPOP", flags=WRITE | FAST, keys=Keys(1, access="RW access delete"), since="1.0.0", syntax="RPOP key [count]")
 def rpop(ctx: Context, key: bytes, count: bytes | None = None) -> Reply:
     """Takes one or more elements from the tail of a list; a list that loses its last element is no key any more."""
     return store.pop(ctx.ks, key, TAIL) if count is None else _pop_many(ctx, key, TAIL, count)
@@ -69,7 +97,7 @@ def _pop_many(ctx: Context, key: bytes, side: int, count: bytes) -> Reply:
     return NULL_ARRAY if elements is None else elements
 
 
-@command("LLEN", flags=READONLY | FAST, keys=Keys(1), since="1.0.0", syntax="LLEN key")
+@command("LLEN", flags=READONLY | FAST, keys=Keys(1, access="RO"), since="1.0.0", syntax="LLEN key")
 def llen(ctx: Context, key: bytes) -> int:
     """Counts the elements of a list."""
     return store.length(ctx.ks, key)
@@ -113,20 +141,26 @@ def lrange(ctx: Context, key: bytes, start: bytes, stop: bytes) -> list[bytes]:
     return store.between(ctx.ks, key, parse_int(start), parse_int(stop))
 
 
-@command("LTRIM", flags=WRITE, keys=Keys(1), since="1.0.0", syntax="LTRIM key start stop")
+@command("LTRIM", flags=WRITE, keys=Keys(1, access="RW delete"), since="1.0.0", syntax="LTRIM key start stop")
 def ltrim(ctx: Context, key: bytes, start: bytes, stop: bytes) -> Reply:
     """Removes the elements that lie outside a range of indexes."""
     store.trim(ctx.ks, key, parse_int(start), parse_int(stop))
     return OK
 
 
-@command("LREM", flags=WRITE, keys=Keys(1), since="1.0.0", syntax="LREM key count element")
+@command("LREM", flags=WRITE, keys=Keys(1, access="RW delete"), since="1.0.0", syntax="LREM key count element")
 def lrem(ctx: Context, key: bytes, count: bytes, element: bytes) -> int:
     """Removes elements of a value: the first count, the last if count is negative, all if it is 0."""
     return editing.remove(ctx.ks, key, element, parse_int(count))
 
 
-@command("LINSERT", flags=WRITE | DENYOOM, keys=Keys(1), since="2.2.0", syntax="LINSERT key BEFORE|AFTER pivot element")
+@command(
+    "LINSERT",
+    flags=WRITE | DENYOOM,
+    keys=Keys(1, access="RW insert"),
+    since="2.2.0",
+    syntax="LINSERT key BEFORE|AFTER pivot element",
+)
 def linsert(ctx: Context, key: bytes, where: bytes, pivot: bytes, element: bytes) -> int:
     """Inserts an element before or behind the first one of a value."""
     match where.upper():
@@ -177,7 +211,7 @@ def lpos(ctx: Context, key: bytes, element: bytes, *options: bytes) -> Reply:
 @command(
     "LMOVE",
     flags=WRITE | DENYOOM,
-    keys=Keys(1, 2),
+    keys=Keys(1, 2, access="RW access delete|RW insert"),
     since="6.2.0",
     syntax="LMOVE source destination LEFT|RIGHT LEFT|RIGHT",
 )
@@ -186,7 +220,13 @@ def lmove(ctx: Context, source: bytes, destination: bytes, where_from: bytes, wh
     return store.move(ctx.ks, source, destination, parse_side(where_from), parse_side(where_to))
 
 
-@command("RPOPLPUSH", flags=WRITE | DENYOOM, keys=Keys(1, 2), since="1.2.0", syntax="RPOPLPUSH source destination")
+@command(
+    "RPOPLPUSH",
+    flags=WRITE | DENYOOM,
+    keys=Keys(1, 2, access="RW access delete|RW insert"),
+    since="1.2.0",
+    syntax="RPOPLPUSH source destination",
+)
 def rpoplpush(ctx: Context, source: bytes, destination: bytes) -> bytes | None:
     """Takes the last element of a list and adds it at the head of another."""
     return store.move(ctx.ks, source, destination, TAIL, HEAD)
@@ -195,7 +235,7 @@ def rpoplpush(ctx: Context, source: bytes, destination: bytes) -> bytes | None:
 @command(
     "LMPOP",
     flags=WRITE | MOVABLEKEYS,
-    keys=Keys(numkeys=1),
+    keys=Keys(numkeys=1, access="RW access delete"),
     since="7.0.0",
     syntax="LMPOP numkeys key [key ...] LEFT|RIGHT [COUNT count]",
     arity=-4,

@@ -45,7 +45,7 @@ def sdiff(ctx: Context, *keys: bytes) -> SetReply:
 @command(
     "SINTERSTORE",
     flags=WRITE | DENYOOM,
-    keys=Keys(1, -1),
+    keys=Keys(1, -1, access="RW update|RO access"),
     since="1.0.0",
     syntax="SINTERSTORE destination key [key ...]",
     arity=-3,
@@ -58,7 +58,7 @@ def sinterstore(ctx: Context, destination: bytes, *keys: bytes) -> int:
 @command(
     "SUNIONSTORE",
     flags=WRITE | DENYOOM,
-    keys=Keys(1, -1),
+    keys=Keys(1, -1, access="OW update|RO access"),
     since="1.0.0",
     syntax="SUNIONSTORE destination key [key ...]",
     arity=-3,
@@ -71,7 +71,7 @@ def sunionstore(ctx: Context, destination: bytes, *keys: bytes) -> int:
 @command(
     "SDIFFSTORE",
     flags=WRITE | DENYOOM,
-    keys=Keys(1, -1),
+    keys=Keys(1, -1, access="OW update|RO access"),
     since="1.0.0",
     syntax="SDIFFSTORE destination key [key ...]",
     arity=-3,

@@ -13,7 +13,7 @@ from spoold.datatypes.sets import store
 @command(
     "SADD",
     flags=WRITE | DENYOOM | FAST,
-    keys=Keys(1),
+    keys=Keys(1, access="RW insert"),
     since="1.0.0",
     syntax="SADD key member [member ...]",
     arity=-3,
@@ -23,13 +23,20 @@ def sadd(ctx: Context, key: bytes, *members: bytes) -> int:
     return store.add(ctx.ks, key, members)
 
 
-@command("SREM", flags=WRITE | FAST, keys=Keys(1), since="1.0.0", syntax="SREM key member [member ...]", arity=-3)
+@command(
+    "SREM",
+    flags=WRITE | FAST,
+    keys=Keys(1, access="RW delete"),
+    since="1.0.0",
+    syntax="SREM key member [member ...]",
+    arity=-3,
+)
 def srem(ctx: Context, key: bytes, *members: bytes) -> int:
     """Removes members from a set, and counts those that were in it."""
     return store.remove(ctx.ks, key, members)
 
 
-@command("SPOP", flags=WRITE | FAST, keys=Keys(1), since="1.0.0", syntax="SPOP key [count]")
+@command("SPOP", flags=WRITE | FAST, keys=Keys(1, access="RW access delete"), since="1.0.0", syntax="SPOP key [count]")
 def spop(ctx: Context, key: bytes, count: bytes | None = None, *more: bytes) -> Reply:
     """Takes one or more members from a set, the oldest first.
 
@@ -44,13 +51,13 @@ def spop(ctx: Context, key: bytes, count: bytes | None = None, *more: bytes) -> 
     return SetReply(store.pop_many(ctx.ks, key, parse_at_least(count, 0, NotPositive)))
 
 
-@command("SCARD", flags=READONLY | FAST, keys=Keys(1), since="1.0.0", syntax="SCARD key")
+@command("SCARD", flags=READONLY | FAST, keys=Keys(1, access="RO"), since="1.0.0", syntax="SCARD key")
 def scard(ctx: Context, key: bytes) -> int:
     """Counts the members of a set."""
     return store.size(ctx.ks, key)
 
 
-@command("SISMEMBER", flags=READONLY | FAST, keys=Keys(1), since="1.0.0", syntax="SISMEMBER key member")
+@command("SISMEMBER", flags=READONLY | FAST, keys=Keys(1, access="RO"), since="1.0.0", syntax="SISMEMBER key member")
 def sismember(ctx: Context, key: bytes, member: bytes) -> int:
     """Tells whether a set has a member."""
     record = store.find(ctx.ks, key)
@@ -78,7 +85,13 @@ def smembers(ctx: Context, key: bytes) -> SetReply:
     return SetReply(store.members(ctx.ks, key))
 
 
-@command("SMOVE", flags=WRITE | FAST, keys=Keys(1, 2), since="1.0.0", syntax="SMOVE source destination member")
+@command(
+    "SMOVE",
+    flags=WRITE | FAST,
+    keys=Keys(1, 2, access="RW access delete|RW insert"),
+    since="1.0.0",
+    syntax="SMOVE source destination member",
+)
 def smove(ctx: Context, source: bytes, destination: bytes, member: bytes) -> int:
     """Moves a member from one set to another."""
     return int(store.move(ctx.ks, source, destination, member))

@@ -47,7 +47,14 @@ class _Step(NamedTuple):
     rule: bytes
 
 
-@command("BITFIELD", flags=WRITE | DENYOOM, keys=Keys(1), since="3.2.0", syntax=_SYNTAX, group="bitmap")
+@command(
+    "BITFIELD",
+    flags=WRITE | DENYOOM,
+    keys=Keys(1, access="RW access update variable_flags"),
+    since="3.2.0",
+    syntax=_SYNTAX,
+    group="bitmap",
+)
 def bitfield(ctx: Context, key: bytes, *subcommands: bytes) -> Reply:
     """Read, set and increment integers of any width at any bit of a string, which grows as needed.
 

@@ -44,7 +44,14 @@ def parse_bit_offset(ctx: Context, text: bytes, scale: int = 1) -> int:
     return offset
 
 
-@command("SETBIT", flags=WRITE | DENYOOM, keys=Keys(1), since="2.2.0", syntax="SETBIT key offset value", group="bitmap")
+@command(
+    "SETBIT",
+    flags=WRITE | DENYOOM,
+    keys=Keys(1, access="RW access update"),
+    since="2.2.0",
+    syntax="SETBIT key offset value",
+    group="bitmap",
+)
 def setbit(ctx: Context, key: bytes, offset: bytes, value: bytes) -> int:
     """Set or clear one bit of a string, which grows with zero bytes where it is too short.
 
@@ -147,7 +154,7 @@ def bitpos(ctx: Context, key: bytes, bit: bytes, *range_: bytes) -> int:
 @command(
     "BITOP",
     flags=WRITE | DENYOOM,
-    keys=Keys(2, -1),
+    keys=Keys(2, -1, access="OW update|RO access"),
     since="2.6.0",
     syntax="BITOP operation destkey key [key ...]",
     group="bitmap",

@@ -35,7 +35,7 @@ def get(ctx: Context, key: bytes) -> bytes | None:
 @command(
     "SET",
     flags=WRITE | DENYOOM,
-    keys=Keys(1),
+    keys=Keys(1, access="RW access update variable_flags"),
     since="1.0.0",
     syntax=f"SET key value [NX | XX] [GET] [{_EXPIRY_SYNTAX} | KEEPTTL]",
 )
@@ -80,7 +80,9 @@ def _set_with_options(ctx: Context, key: bytes, value: bytes, options: tuple[byt
     return old if wants_old else OK
 
 
-@command("SETNX", flags=WRITE | DENYOOM | FAST, keys=Keys(1), since="1.0.0", syntax="SETNX key value")
+@command(
+    "SETNX", flags=WRITE | DENYOOM | FAST, keys=Keys(1, access="OW insert"), since="1.0.0", syntax="SETNX key value"
+)
 def setnx(ctx: Context, key: bytes, value: bytes) -> int:
     """Make a missing key hold a string; leave one that exists alone.
 
@@ -92,7 +94,9 @@ def setnx(ctx: Context, key: bytes, value: bytes) -> int:
     return 1
 
 
-@command("SETEX", flags=WRITE | DENYOOM, keys=Keys(1), since="2.0.0", syntax="SETEX key seconds value")
+@command(
+    "SETEX", flags=WRITE | DENYOOM, keys=Keys(1, access="OW update"), since="2.0.0", syntax="SETEX key seconds value"
+)
 def setex(ctx: Context, key: bytes, seconds: bytes, value: bytes) -> Reply:
     """Make a key hold a string for a number of seconds.
 
@@ -102,7 +106,13 @@ def setex(ctx: Context, key: bytes, seconds: bytes, value: bytes) -> Reply:
     return OK
 
 
-@command("PSETEX", flags=WRITE | DENYOOM, keys=Keys(1), since="2.6.0", syntax="PSETEX key milliseconds value")
+@command(
+    "PSETEX",
+    flags=WRITE | DENYOOM,
+    keys=Keys(1, access="OW update"),
+    since="2.6.0",
+    syntax="PSETEX key milliseconds value",
+)
 def psetex(ctx: Context, key: bytes, milliseconds: bytes, value: bytes) -> Reply:
     """Make a key hold a string for a number of milliseconds.
 
@@ -115,7 +125,7 @@ def psetex(ctx: Context, key: bytes, milliseconds: bytes, value: bytes) -> Reply
 @command(
     "GETEX",
     flags=WRITE | FAST,
-    keys=Keys(1),
+    keys=Keys(1, access="RW access update"),
     since="6.2.0",
     syntax=f"GETEX key [{_EXPIRY_SYNTAX} | PERSIST]",
 )
@@ -147,7 +157,7 @@ def getex(ctx: Context, key: bytes, *options: bytes) -> bytes | None:
     return value
 
 
-@command("GETDEL", flags=WRITE | FAST, keys=Keys(1), since="6.2.0", syntax="GETDEL key")
+@command("GETDEL", flags=WRITE | FAST, keys=Keys(1, access="RW access delete"), since="6.2.0", syntax="GETDEL key")
 def getdel(ctx: Context, key: bytes) -> bytes | None:
     """Read the string of a key and delete the key.
 
@@ -160,7 +170,13 @@ def getdel(ctx: Context, key: bytes) -> bytes | None:
     return value
 
 
-@command("GETSET", flags=WRITE | DENYOOM | FAST, keys=Keys(1), since="1.0.0", syntax="GETSET key value")
+@command(
+    "GETSET",
+    flags=WRITE | DENYOOM | FAST,
+    keys=Keys(1, access="RW access update"),
+    since="1.0.0",
+    syntax="GETSET key value",
+)
 def getset(ctx: Context, key: bytes, value: bytes) -> bytes | None:
     """Make a key hold a string and read what it held before; its expiry is forgotten.
 
@@ -181,7 +197,13 @@ def mget(ctx: Context, key: bytes, *keys: bytes) -> Reply:
     return store.get_many(ctx.ks, (key, *keys))
 
 
-@command("MSET", flags=WRITE | DENYOOM, keys=Keys(1, -1, 2), since="1.0.1", syntax="MSET key value [key value ...]")
+@command(
+    "MSET",
+    flags=WRITE | DENYOOM,
+    keys=Keys(1, -1, 2, access="OW update"),
+    since="1.0.1",
+    syntax="MSET key value [key value ...]",
+)
 def mset(ctx: Context, key: bytes, value: bytes, *more: bytes) -> Reply:
     """Make several keys hold strings, all at once; for a key that is named twice the last value counts.
 
@@ -197,7 +219,13 @@ def mset(ctx: Context, key: bytes, value: bytes, *more: bytes) -> Reply:
     return OK
 
 
-@command("MSETNX", flags=WRITE | DENYOOM, keys=Keys(1, -1, 2), since="1.0.1", syntax="MSETNX key value [key value ...]")
+@command(
+    "MSETNX",
+    flags=WRITE | DENYOOM,
+    keys=Keys(1, -1, 2, access="OW insert"),
+    since="1.0.1",
+    syntax="MSETNX key value [key value ...]",
+)
 def msetnx(ctx: Context, key: bytes, value: bytes, *more: bytes) -> int:
     """Make several keys hold strings if all of them are missing, else change none.
 
@@ -213,7 +241,9 @@ def msetnx(ctx: Context, key: bytes, value: bytes, *more: bytes) -> int:
     return 1
 
 
-@command("APPEND", flags=WRITE | DENYOOM | FAST, keys=Keys(1), since="2.0.0", syntax="APPEND key value")
+@command(
+    "APPEND", flags=WRITE | DENYOOM | FAST, keys=Keys(1, access="RW insert"), since="2.0.0", syntax="APPEND key value"
+)
 def append(ctx: Context, key: bytes, value: bytes) -> int:
     """Add bytes at the end of a string, which may be missing.
 
@@ -223,7 +253,7 @@ def append(ctx: Context, key: bytes, value: bytes) -> int:
     return store.append(ctx.ks, key, value)
 
 
-@command("STRLEN", flags=READONLY | FAST, keys=Keys(1), since="2.2.0", syntax="STRLEN key")
+@command("STRLEN", flags=READONLY | FAST, keys=Keys(1, access="RO"), since="2.2.0", syntax="STRLEN key")
 def strlen(ctx: Context, key: bytes) -> int:
     """Count the bytes of a string.
 

@@ -12,7 +12,7 @@ from spoold.keyspace.keyspace import Keyspace
 _FLAGS = WRITE | DENYOOM | FAST
 
 
-@command("INCR", flags=_FLAGS, keys=Keys(1), since="1.0.0", syntax="INCR key")
+@command("INCR", flags=_FLAGS, keys=Keys(1, access="RW access update"), since="1.0.0", syntax="INCR key")
 def incr(ctx: Context, key: bytes) -> int:
     """Add one to the integer in a key; a missing key counts as 0.
 
@@ -22,7 +22,7 @@ def incr(ctx: Context, key: bytes) -> int:
     return _add(ctx.ks, key, 1)
 
 
-@command("DECR", flags=_FLAGS, keys=Keys(1), since="1.0.0", syntax="DECR key")
+@command("DECR", flags=_FLAGS, keys=Keys(1, access="RW access update"), since="1.0.0", syntax="DECR key")
 def decr(ctx: Context, key: bytes) -> int:
     """Take one from the integer in a key; a missing key counts as 0.
 
@@ -32,7 +32,7 @@ def decr(ctx: Context, key: bytes) -> int:
     return _add(ctx.ks, key, -1)
 
 
-@command("INCRBY", flags=_FLAGS, keys=Keys(1), since="1.0.0", syntax="INCRBY key increment")
+@command("INCRBY", flags=_FLAGS, keys=Keys(1, access="RW access update"), since="1.0.0", syntax="INCRBY key increment")
 def incrby(ctx: Context, key: bytes, increment: bytes) -> int:
     """Add a number to the integer in a key; a missing key counts as 0.
 
@@ -42,7 +42,7 @@ def incrby(ctx: Context, key: bytes, increment: bytes) -> int:
     return _add(ctx.ks, key, parse_int(increment))
 
 
-@command("DECRBY", flags=_FLAGS, keys=Keys(1), since="1.0.0", syntax="DECRBY key decrement")
+@command("DECRBY", flags=_FLAGS, keys=Keys(1, access="RW access update"), since="1.0.0", syntax="DECRBY key decrement")
 def decrby(ctx: Context, key: bytes, decrement: bytes) -> int:
     """Take a number from the integer in a key; a missing key counts as 0.
 
@@ -55,7 +55,13 @@ def decrby(ctx: Context, key: bytes, decrement: bytes) -> int:
     return _add(ctx.ks, key, -amount)
 
 
-@command("INCRBYFLOAT", flags=_FLAGS, keys=Keys(1), since="2.6.0", syntax="INCRBYFLOAT key increment")
+@command(
+    "INCRBYFLOAT",
+    flags=_FLAGS,
+    keys=Keys(1, access="RW access update"),
+    since="2.6.0",
+    syntax="INCRBYFLOAT key increment",
+)
 def incrbyfloat(ctx: Context, key: bytes, increment: bytes) -> bytes:
     """Add a floating point number to the one in a key; a missing key counts as 0.
 
