@@ -155,19 +155,17 @@ class ValueVerbs:
             if len(key) > MAX_KEY_BYTES:
                 return BAD_FORMAT
             record = find(ctx.ks, key)
-            if record is None:
-                self._count_get(exptime_s, hit=False)
-                continue
-            self._count_get(exptime_s, hit=True)
-            value = record.value
-            if with_cas:
-                part = b"VALUE %b %d %d %d\r\n%b\r\n" % (key, record.flags, len(value), marks.cas_id(record), value)
-            else:
-                part = b"VALUE %b %d %d\r\n%b\r\n" % (key, record.flags, len(value), value)
-            parts.append(part)
-            if exptime_s is not None:
-                store.set_expiry(ctx.ks, key, record, words.expire_ms(exptime_s, ctx.now_ms))
-            size += len(part)
+            self._count_get(exptime_s, hit=record is not None)
+            if record is not None:
+                value = record.value
+                if with_cas:
+                    head = b"VALUE %b %d %d %d\r\n" % (key, record.flags, len(value), marks.cas_id(record))
+                else:
+                    head = b"VALUE %b %d %d\r\n" % (key, record.flags, len(value))
+                parts += (head, value, b"\r\n")
+                size += len(head) + len(value)
+                if exptime_s is not None:
+                    store.set_expiry(ctx.ks, key, record, words.expire_ms(exptime_s, ctx.now_ms))
             if size > OUT_BYTES or count >= _KEYS_A_TURN:
                 go_on_later(ctx, [_MORE, keys, exptime_s, with_cas])
                 return b"".join(parts)
