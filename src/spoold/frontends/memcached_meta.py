@@ -17,7 +17,7 @@ from spoold.command.context import Context
 from spoold.datatypes.strings import marks, store
 from spoold.frontends import memcached_words as words
 from spoold.frontends.memcached_counts import Counts
-from spoold.frontends.memcached_verbs import Verb, extend, find, refuse_if_read_only
+from spoold.frontends.memcached_verbs import Verb, change_number, extend, find, refuse_if_read_only
 from spoold.frontends.memcached_words import (
     BAD_FORMAT,
     ERROR,
@@ -273,12 +273,12 @@ class MetaVerbs:
                 return b"NF%b\r\n" % _tail(request[1], flags)
             store.put(ks, key, b"%d" % flags.get(b"J", 0))
         else:
-            number = words.parse_number(existing.value) if isinstance(existing, StringRecord) else None
-            if number is None or not isinstance(existing, StringRecord):
+            if not isinstance(existing, StringRecord):
                 return NOT_NUMERIC
             if flags.get(b"C", 0) not in (0, marks.cas_id(existing)):
                 return b"EX%b\r\n" % _tail(request[1], flags)
-            store.edit(ks, key, existing, b"%d" % words.add_delta(number, flags.get(b"D", 1), up))
+            if not change_number(ks, key, existing, flags.get(b"D", 1), up=up):
+                return NOT_NUMERIC
         record = find(ks, key)
         assert record is not None  # noqa: S101 - stored above, without an expiry that is past
         shown = self._show_number(ctx, key, record, request[1], flags, created=existing is None)

@@ -299,12 +299,9 @@ class ValueVerbs:
         self.counts.count_arithmetic(up, record is not None)
         if record is None:
             return NOT_FOUND
-        number = words.parse_number(record.value) if isinstance(record, StringRecord) else None
-        if number is None:
+        if not isinstance(record, StringRecord) or not change_number(ctx.ks, key, record, delta, up=up):
             return NOT_NUMERIC
-        text = b"%d" % words.add_delta(number, delta, up)
-        store.edit(ctx.ks, key, record, text)  # type: ignore[arg-type]
-        return text + b"\r\n"
+        return record.value + b"\r\n"
 
     def touch(self, ctx: Context, request: list[bytes]) -> bytes:
         """Give a value a new expiry."""
@@ -396,6 +393,20 @@ def refuse_if_read_only(ctx: Context) -> None:
     """raises: Misconf: the disk does not take writes."""
     if ctx.dbs.read_only:
         raise Misconf(session_of(ctx).dispatcher.turn.commit.failing)
+
+
+def change_number(ks: Keyspace, key: bytes, record: StringRecord, delta: int, *, up: bool) -> bool:
+    """Add to, or take from, the number in a value; returns False, and does nothing, if there is none in it."""
+    number = words.parse_number(record.value)
+    if number is None:
+        return False
+    text = b"%d" % words.add_delta(number, delta, up)
+    # As in memcached, which changes a number in place as long as it does not become longer.
+    kept = marks.marks(record) if len(text) <= len(record.value) else 0
+    store.edit(ks, key, record, text)
+    if kept:
+        marks.mark(record, kept)
+    return True
 
 
 def extend(ks: Keyspace, key: bytes, record: StringRecord, data: bytes, *, behind: bool) -> bool:
