@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -59,16 +60,14 @@ def test_nothing_acknowledged_is_lost(
                 run_round(loads, server.port, chooser.randrange(1, 20_000), chooser, lambda: stop(server))
                 server.start()
                 _check(loads, server.port)
-            link = Link(server.port)
-            for load in loads:
-                load.finish(link)
-            link.close()
+            with closing(Link(server.port)) as link:
+                for load in loads:
+                    load.finish(link)
         except AssertionError as error:
             raise AssertionError(f"{error} (SPOOLD_CRASH_SEED={SEED})\n{server.stderr_text()[-2000:]}") from error
 
 
 def _check(loads: list[Load], port: int) -> None:
-    link = Link(port)
-    for load in loads:
-        load.check(link)
-    link.close()
+    with closing(Link(port)) as link:
+        for load in loads:
+            load.check(link)
