@@ -13,7 +13,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test quick check style types layers format bench clean
+.PHONY: help serve test quick check style types layers format docs bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -43,6 +43,9 @@ layers: $(VENV)/.stamp-test ## only the rules of the house: layers, docstrings, 
 format: $(VENV)/.stamp-dev ## format the source and mend what ruff can mend
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
+
+docs: $(VENV)/.stamp-serve ## write the pages of docs/ that derive from the program: commands, settings
+	$(VENV)/bin/spoold docs docs
 
 bench: $(VENV)/.stamp-test ## compare speed with the redis-server of this machine
 	$(PY) bench/compare.py $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from spoold import __version__
+from spoold.cli.docs import docs
 from spoold.cli.serve import serve
 from spoold.cli.simple import simple
 
@@ -28,4 +29,5 @@ def version() -> None:
 
 
 main.add_command(serve)
+main.add_command(docs)
 main.add_command(simple)
