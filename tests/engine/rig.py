@@ -17,7 +17,7 @@ from spoold.engine import env as env_module
 from spoold.engine.batch import Batch, Section
 from spoold.engine.commit import Commit, JournalLog, Lost, open_commit
 from spoold.engine.env import SYSTEM_FORMAT, SYSTEM_ID, SYSTEM_TURN
-from spoold.engine.journal import HEADER_BYTES, NAMES
+from spoold.engine.journal import HEADER_BYTES, NAMES, Journal
 
 SYSTEM = {SYSTEM_FORMAT, SYSTEM_ID, SYSTEM_TURN}
 LAST = b"\xff" * 8
@@ -208,3 +208,9 @@ class Rig:
             self._patch.undo()
             if self.tiny is not None:
                 self.tiny.patch.undo()
+
+
+def journal_of(rig: Rig) -> Journal:
+    """The journal under a rig that is durable."""
+    assert isinstance(rig.commit._log, JournalLog)
+    return rig.commit._log.journal

@@ -4,47 +4,19 @@ from __future__ import annotations
 
 import resource
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from tests.engine.rig import SEGMENT, Rig, state_of
+from tests.engine.rig import SEGMENT, Rig, journal_of, state_of
 
 from spoold.core.errors import EngineError, WritesRefused
 from spoold.engine.batch import Batch, Section
-from spoold.engine.commit import CHECKPOINT_BYTES, CHECKPOINT_MUTATIONS, Commit, JournalLog, Lost, open_commit
-from spoold.engine.journal import NAMES, Journal
+from spoold.engine.commit import CHECKPOINT_BYTES, CHECKPOINT_MUTATIONS, Lost
+from spoold.engine.journal import NAMES
 
 DURABILITIES = ["always", "interval", "memory"]
-
-
-@pytest.fixture
-def new_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
-    rigs: list[Rig] = []
-
-    def make(*arguments: Any, **options: Any) -> Rig:
-        rigs.append(Rig(tmp_path, *arguments, **options))
-        return rigs[-1]
-
-    yield make
-    for rig in rigs:
-        rig.close()
-
-
-@pytest.fixture
-def rig(new_rig: Callable[..., Rig]) -> Rig:
-    return new_rig()
-
-
-def journal_of(rig: Rig) -> Journal:
-    assert isinstance(rig.commit._log, JournalLog)
-    return rig.commit._log.journal
 
 
 def fill(rig: Rig, prefix: bytes = b"fill") -> int:
@@ -455,169 +427,3 @@ def test_lmdb_really_fails_and_recovers(new_rig: Callable[..., Rig]) -> None:
     rig.commit.checkpoint()
     assert rig.write({b"k2": b"after"})
     rig.crash()
-
-
-# -- at random ------------------------------------------------------------------------------------------------------
-
-keys = st.integers(0, 40).map(lambda number: b"k%02d" % number)
-values = st.binary(max_size=12) | st.sampled_from([500, 1500, 4000]).map(bytes)
-changes = st.dictionaries(keys, st.none() | values, min_size=1, max_size=10)
-ranges = st.lists(st.tuples(keys, keys), max_size=2)
-
-
-class CommitMachine(RuleBasedStateMachine):
-    """Turns, checkpoints and crashes on a disk that fails and heals; `Rig` compares with the model at each step."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.directory = Path(tempfile.mkdtemp(prefix="spoold-commit-"))
-
-    @initialize(durability=st.sampled_from(DURABILITIES), segments=st.integers(1, 3))
-    def start(self, durability: str, segments: int) -> None:
-        self.rig = Rig(self.directory, durability, SEGMENT * segments)
-
-    @rule(changes=changes, ranges=ranges)
-    def turn(self, changes: dict[bytes, bytes | None], ranges: list[tuple[bytes, bytes]]) -> None:
-        may_fail = self.rig.disk.fails or self.rig.commit.refusing
-        assert self.rig.write(changes, *ranges) or may_fail
-
-    @rule(number=st.integers(0, 20), size=st.sampled_from([12, 40]))
-    def large_turn(self, number: int, size: int) -> None:
-        may_fail = self.rig.disk.fails or self.rig.commit.refusing
-        large: dict[bytes, bytes | None] = {b"k%02d" % at: bytes(3000) for at in range(number, number + size)}
-        assert self.rig.write(large, (b"k05", b"k15")) or may_fail
-
-    @rule(changes=changes)
-    def aborted_turn(self, changes: dict[bytes, bytes | None]) -> None:
-        self.rig.batch.fresh.update(changes)
-        self.rig.batch.delete_range(b"k10", b"k20", 5)
-        self.rig.commit.abort_turn()
-
-    @rule()
-    def checkpoint(self) -> None:
-        try:
-            self.rig.commit.checkpoint()
-        except WritesRefused:
-            assert self.rig.disk.commit
-        else:
-            assert not self.rig.commit.refusing
-
-    @rule()
-    def sync(self) -> None:
-        try:
-            self.rig.commit.sync_due()
-        except WritesRefused:
-            assert self.rig.disk.sync
-
-    @rule()
-    def rebuild(self) -> None:
-        self.rig.commit.rebuild()
-
-    @rule(written=st.sampled_from([0, 8, 16, 30, 200]))
-    def fail_writes(self, written: int) -> None:
-        self.rig.disk.write_bytes = written
-
-    @rule()
-    def fail_syncs(self) -> None:
-        self.rig.disk.sync = True
-
-    @rule()
-    def fail_commits(self) -> None:
-        self.rig.disk.commit = True
-
-    @rule()
-    def heal(self) -> None:
-        self.rig.disk.heal()
-
-    @rule()
-    def crash(self) -> None:
-        if self.rig.durability != "memory":
-            self.rig.crash()
-
-    @invariant()
-    def what_can_be_read_is_what_was_acknowledged(self) -> None:
-        if hasattr(self, "rig"):
-            self.rig.check()
-
-    def teardown(self) -> None:
-        try:
-            if hasattr(self, "rig"):
-                self.rig.disk.heal()
-                self.crash()
-                self.rig.commit.checkpoint()
-                assert self.rig.write({b"end": b"end"})
-        finally:
-            if hasattr(self, "rig"):
-                self.rig.close()
-            shutil.rmtree(self.directory)
-
-
-TestCommitAgainstADict = CommitMachine.TestCase
-TestCommitAgainstADict.settings = settings(stateful_step_count=40)
-
-
-# -- opening --------------------------------------------------------------------------------------------------------
-
-
-def test_a_journal_without_its_data_is_refused(rig: Rig) -> None:
-    rig.write({b"k": b"v"})
-    copy = rig.copy()
-    (copy / "data.mdb").unlink()
-    with pytest.raises(EngineError, match="belongs to another database"):
-        open_commit(copy, "always", SEGMENT)
-
-
-def test_older_data_under_a_newer_journal_is_refused(rig: Rig) -> None:
-    older = rig.copy()
-    for _ in range(3):
-        rig.write({b"k": b"v"})
-        rig.commit.checkpoint()
-    rig.write({b"k": b"v"})
-    newer = rig.copy()
-    shutil.copyfile(older / "data.mdb", newer / "data.mdb")
-    with pytest.raises(EngineError, match="do not belong together"):
-        open_commit(newer, "always", SEGMENT)
-
-
-def test_damage_is_logged_and_the_turns_before_it_are_served(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
-    for number in range(6):
-        rig.write({b"k%d" % number: b"value"})
-
-    def damage(directory: Path) -> None:
-        path = directory / NAMES[journal_of(rig)._active]
-        data = bytearray(path.read_bytes())
-        data[data.index(b"k3value")] ^= 1
-        path.write_bytes(bytes(data))
-        for number in range(3, 6):
-            del rig.model[b"k%d" % number]
-
-    active = journal_of(rig)._active
-    rig.crash(after_copy=damage)
-    assert any("is damaged" in message for message in caplog.messages)
-    assert (rig.directory / (NAMES[active] + ".damaged")).exists()
-    assert rig.write({b"k3": b"new"})
-    caplog.clear()
-    rig.crash()
-    assert not any("is damaged" in message for message in caplog.messages)
-
-
-def test_the_journal_may_be_made_larger_and_smaller_between_starts(rig: Rig) -> None:
-    for size in (SEGMENT * 4, SEGMENT, SEGMENT * 2, 1, SEGMENT):
-        for number in range(12):
-            assert rig.write({b"k%d" % number: b"%d" % size})
-        rig.segment_bytes = size
-        rig.crash()
-
-
-def test_opening_failures_let_go_of_the_directory(rig: Rig) -> None:
-    rig.write({b"k": b"v"})
-    copy = rig.copy()
-    (copy / NAMES[0]).rename(copy / "kept")
-    (copy / NAMES[0]).mkdir()
-    with pytest.raises(EngineError):
-        open_commit(copy, "always", SEGMENT)
-    (copy / NAMES[0]).rmdir()
-    (copy / "kept").rename(copy / NAMES[0])
-    commit: Commit = open_commit(copy, "always", SEGMENT)
-    assert state_of(commit.batch) == rig.model
-    commit.close()
