@@ -126,11 +126,12 @@ class App:
         """Open the listeners and serve until stopped; returns the exit code."""
         self.queue_duties.recover()
         try:
-            for door, address in self._addresses:
+            # Redis last: who gets an answer there finds the other doors open.
+            for door, address in reversed(self._addresses):
                 make = partial(self._make_connection, door)
                 server, actual = await listen(door.kind, address, door.option, make)
                 self.lifecycle.servers.append(server)
-                self.listeners.append((door.kind, actual))
+                self.listeners.insert(0, (door.kind, actual))
         except SettingsError:
             for server in self.lifecycle.servers:
                 server.close()
@@ -157,6 +158,7 @@ class App:
             directory=self.directory,
             durability="memory" if settings.memory else settings.durability,
             redis_addresses=lambda: [(at.host, at.port, at.path) for kind, at in self.listeners if kind == "redis"],
+            exposed=lambda: any(not address.is_local for _, address in self._addresses),
             limit_requests=self._limit_requests,
             used_bytes=lambda: self.commit.data_bytes,
         )
