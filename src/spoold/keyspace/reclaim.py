@@ -43,9 +43,10 @@ def _reclaim_database(dbs: Databases, database_id: int, limit: int) -> bool:
     """Drop up to `limit` records of a dropped database; returns whether none is left."""
     batch = dbs.batch
     prefix = layout.names_prefix(database_id)
-    pairs = batch.scan(prefix, after(prefix), limit)
-    for key, raw in pairs:
-        record, full_name = decode(raw)
+    keys = batch.scan_keys(prefix, after(prefix), limit)
+    for key in keys:
+        # One value at a time: a slice of large strings would not fit into memory.
+        record, full_name = decode(batch.get(key) or b"")
         if record.object_id:
             dbs.drop(record.object_id, layout.DROPPED_OBJECT)
         if record.second_id:
@@ -55,7 +56,7 @@ def _reclaim_database(dbs: Databases, database_id: int, limit: int) -> bool:
             batch.delete(layout.expiry_key(record.expire_ms, database_id, name))
             batch.delete(layout.alarm_key(record.alarm_ms, database_id, name))
         batch.delete(key)
-    return len(pairs) < limit
+    return len(keys) < limit
 
 
 def _reclaim_strings(dbs: Databases, database_id: int, flushed: bytes, limit: int) -> bool:
