@@ -149,3 +149,12 @@ def test_resetstat_sets_counters_back(server: Server, a: Client) -> None:
     assert b"total_connections_received:0" in after
     assert b"cmdstat_set:" not in after
     assert b"\r\ntotal_commands_processed:1\r\n" in after  # RESETSTAT itself
+
+
+def test_an_exposed_listener_keeps_its_password(server: Server, a: Client) -> None:
+    a("CONFIG", "SET", "requirepass", "geheim")
+    server.exposed = True
+    reason = "other machines can reach a listener, and it would have no password"
+    assert a("CONFIG", "SET", "timeout", 7, "requirepass", "") == refusal("requirepass", reason)
+    assert got(a, "timeout", "requirepass") == {b"timeout": b"0", b"requirepass": b"geheim"}
+    assert a("CONFIG", "SET", "requirepass", "anders") == b"OK"

@@ -173,6 +173,7 @@ class Server:
             self.parts.add(part)
         self.limits = Limits()
         self.counts, self.duties, self.lifecycle = Counts(), Duties(), Lifecycle()
+        self.exposed = False
         self.limited: list[tuple[int, int]] = []
         host = Host(
             connections=self.counts,
@@ -181,6 +182,7 @@ class Server:
             directory=None if durability == "memory" else directory,
             durability=durability,
             redis_addresses=lambda: [("127.0.0.1", 6379, ""), ("", 0, "/tmp/s.sock")],  # noqa: S108 - never opened
+            exposed=lambda: self.exposed,
             limit_requests=lambda value, request: self.limited.append((value, request)),
             used_bytes=lambda: self.commit.data_bytes,
         )

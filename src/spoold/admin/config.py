@@ -28,6 +28,7 @@ class Config:
         self._by_name: dict[str, Parameter] = {}
         self._values: dict[str, Any] = {}
         self._apply: dict[str, list[Apply]] = {}
+        self._checks: dict[str, Apply] = {}
         self._computed: dict[str, Callable[[], Any]] = {}
         for parameter in PARAMETERS:
             self._by_name[parameter.name] = parameter
@@ -51,6 +52,10 @@ class Config:
     def compute(self, name: str, ask: Callable[[], Any]) -> None:
         """Ask for a parameter's value each time it is shown."""
         self._computed[name] = ask
+
+    def guard(self, name: str, check: Apply) -> None:
+        """Let `check` see each value before it is set; it raises BadValueError with the reason to refuse it."""
+        self._checks[name] = check
 
     def on_set(self, name: str, apply: Apply) -> None:
         """Call `apply` with each value that the parameter is set to from now on."""
@@ -80,7 +85,9 @@ class Config:
         for given, text in pairs:
             parameter = self._by_name[given.decode("latin-1").lower()]
             try:
-                values[parameter.name] = parameter.kind.parse(text)
+                values[parameter.name] = value = parameter.kind.parse(text)
+                if parameter.name in self._checks:
+                    self._checks[parameter.name](value)
             except BadValueError as error:
                 raise _refused(given, str(error)) from None
         for name, value in values.items():

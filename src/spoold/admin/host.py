@@ -49,6 +49,7 @@ class Host:
 
     directory: of the data; None with `--memory`. durability: as in the settings, or `memory`.
     redis_addresses: (host, port, path of a unix socket) of each listener for Redis clients.
+    exposed: whether other machines can reach a listener that asks for the password.
     limit_requests: takes the most bytes of one value and of one request, for clients that are there and that come.
     used_bytes: of the data file.
     """
@@ -59,5 +60,6 @@ class Host:
     directory: Path | None
     durability: str
     redis_addresses: Callable[[], list[tuple[str, int, str]]]
+    exposed: Callable[[], bool]
     limit_requests: Callable[[int, int], None]
     used_bytes: Callable[[], int]

@@ -8,6 +8,7 @@ import math
 from spoold.admin.config import Config
 from spoold.admin.host import Host
 from spoold.admin.monitor import Monitor, note_slow
+from spoold.admin.parameters import BadValueError
 from spoold.command.parts import Parts
 from spoold.dispatch.dispatcher import Dispatcher
 from spoold.metrics.registry import Metrics
@@ -69,6 +70,11 @@ def _bind(config: Config, dispatcher: Dispatcher, slowlog: SlowLog, host: Host) 
                 session.authenticated = True
                 session.settle()
 
+    def password_needed(text: bytes) -> None:
+        if not text and host.exposed():
+            raise BadValueError("other machines can reach a listener, and it would have no password")
+
+    config.guard("requirepass", password_needed)
     config.on_set("maxclients", lambda count: setattr(host.connections, "max_clients", count))
     config.on_set("timeout", lambda seconds: setattr(host.duties, "idle_s", float(seconds)))
     config.on_set("requirepass", password)
