@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -436,3 +437,17 @@ def test_a_damaged_page_breaks_one_turn_and_not_the_next(opened: Opened, monkeyp
     assert batch.lost
     batch.restart(1)
     assert batch.get(b"k0001") == bytes(900)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_scan_of_a_small_range_does_not_read_its_large_neighbours(opened: Opened, reverse: bool) -> None:
+    value = bytes(100_000)
+    for number in range(300):
+        opened.batch.put(b"k%03d" % number, b"small" if 148 < number < 152 else value)
+    opened.batch.scan(b"a", b"b", 1)
+    tracemalloc.start()
+    try:
+        assert len(opened.batch.scan(b"k149", b"k152", 1000, reverse=reverse)) == 3
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()

@@ -47,6 +47,10 @@ class NoRoom(EngineError):
 BUFFER_MUTATIONS: Final = 8192
 
 
+# Pairs that a scan reads before it looks whether it has left its range; five times as many with each further look.
+FIRST_BLOCK: Final = 16
+
+
 class Batch:
     """Reads and writes of the current turn over ordered byte keys.
 
@@ -125,13 +129,13 @@ class Batch:
             if not reverse:
                 if not cursor.set_range(start):
                     return []
-                pairs = cast("list[tuple[bytes, bytes]]", list(islice(cursor.iternext(), limit)))
+                pairs = _take(cursor.iternext(), limit, lambda key: key >= stop)
                 if pairs and pairs[-1][0] >= stop:
                     del pairs[bisect_left(pairs, (stop,)) :]
                 return pairs
             if not (cursor.prev() if cursor.set_range(stop) else cursor.last()):
                 return []
-            pairs = cast("list[tuple[bytes, bytes]]", list(islice(cursor.iterprev(), limit)))
+            pairs = _take(cursor.iterprev(), limit, lambda key: key < start)
             if pairs and pairs[-1][0] < start:
                 cut = next(i for i, pair in enumerate(pairs) if pair[0] < start)
                 del pairs[cut:]
@@ -432,6 +436,18 @@ class Batch:
         else:
             self._env.grow()
         self._open()
+
+
+def _take(
+    pairs: Iterator[tuple[bytes, bytes]], limit: int, is_outside: Callable[[bytes], bool]
+) -> list[tuple[bytes, bytes]]:
+    """Up to `limit` pairs, and not many behind the first key outside the range: their values may be large."""
+    size = FIRST_BLOCK
+    taken = list(islice(pairs, min(size, limit)))
+    while size <= len(taken) < limit and not is_outside(taken[-1][0]):
+        size += size * 4
+        taken += islice(pairs, min(size, limit) - len(taken))
+    return taken
 
 
 def _ignore(turn: int) -> None:
