@@ -22,7 +22,7 @@ its last turn, and the work is done again in a larger map. Where that commit fai
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from typing import Final, TypeAlias, cast
