@@ -80,7 +80,7 @@ def link(server: ServerProcess, bystander: Bystander) -> Iterator[Link]:
         yield link
 
 
-def push_bytes(link: Link, data: bytes, limit: int, patience_s: float = 1.0) -> int:
+def push_bytes(link: Link, data: bytes, limit: int, patience_s: float = 0.3) -> int:
     """Send `data` over and over without reading, until `limit` bytes are gone or the server takes no more.
 
     returns: the bytes that were taken.
@@ -279,7 +279,7 @@ def test_many_clients_that_never_read_are_held_back_each(server: ServerProcess, 
     with ExitStack() as stack:
         for _ in range(10):
             link = stack.enter_context(closing(Link(server.port)))
-            push_bytes(link, b"GET large\r\n" * 1000, 100_000, patience_s=0.1)
+            push_bytes(link, b"GET large\r\n" * 1000, 100_000)
         bystander.is_served()
         assert bystander.grown_bytes() < GROWTH_BYTES
 
@@ -296,7 +296,7 @@ def test_what_a_waiting_client_sends_does_not_gather_without_bound(server: Serve
 def test_a_waiting_client_s_requests_run_when_it_is_served(server: ServerProcess, bystander: Bystander) -> None:
     with closing(Link(server.port)) as link:
         link.send(b"BLPOP", b"something", b"0")
-        sent = push_bytes(link, encode(b"PING"), 2 * MIB, patience_s=0.2)
+        sent = push_bytes(link, encode(b"PING"), 2 * MIB)
         assert bystander.link.call(b"RPUSH", b"something", b"x").value == b"1"
         link.socket.setblocking(True)
         assert str(link.reply()) == "*[$'something', $'x']"
