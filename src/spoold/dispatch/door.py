@@ -38,6 +38,10 @@ class Door:
     def run(self, session: Session, requests: list[Any]) -> None:
         """Run the requests of one client in order; replies gather in `session.out`."""
         dispatcher = self._dispatcher
+        if dispatcher.pause.on:
+            # Whether a verb writes is not known here: they all wait.
+            dispatcher.pause.hold_all(session, requests)
+            return
         turn = dispatcher.turn
         if turn.commands >= TURN_COMMANDS:
             turn.end()

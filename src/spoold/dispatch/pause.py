@@ -1,5 +1,6 @@
 """CLIENT PAUSE: until it ends, requests of all clients wait, or only those that write.
 
+Protocols with verbs of their own (door.py) do not tell which verbs write: their clients wait either way.
 A request that must wait goes back to the head of its session's queue, so what the client sends behind it waits too and
 order is kept. When the pause ends, the sessions go on in the order in which they were held.
 """
@@ -77,5 +78,9 @@ class Pause:
 
     def hold(self, session: Session, request: list[bytes]) -> None:
         """Let `request`, and what stands behind it, wait in the session's queue."""
-        session.queue[:0] = [request, *session.rest]
+        self.hold_all(session, [request, *session.rest])
+
+    def hold_all(self, session: Session, requests: list[Any]) -> None:
+        """Let `requests` wait at the head of the session's queue."""
+        session.queue[:0] = requests
         self.held[session] = None
