@@ -337,6 +337,7 @@ def test_a_number_that_becomes_shorter_is_not_padded(client: Client, room: Room)
         (str(MAX_UINT64), "0"),
         (str(MAX_UINT64 + 1), NOT_NUMERIC),
         ("7a", NOT_NUMERIC),
+        ("7 a", NOT_NUMERIC),  # 7 for memcached
         ("", NOT_NUMERIC),
         (" ", NOT_NUMERIC),
         ("-7", NOT_NUMERIC),

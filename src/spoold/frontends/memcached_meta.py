@@ -179,8 +179,8 @@ class MetaVerbs:
             return code
         if code == b"HD" and b"q" in flags:
             return b""
-        record = find(ctx.ks, key) if code == b"HD" else None
-        return b"%b%b\r\n" % (code, _tail(request[1], flags, 0 if record is None else marks.cas_id(record)))
+        # What was just stored has the latest stamp, also if it was due at once and is gone again.
+        return b"%b%b\r\n" % (code, _tail(request[1], flags, ctx.dbs.stamp if code == b"HD" else 0))
 
     def _store(self, ctx: Context, key: bytes, value: bytes, flags: Flags, mode: bytes) -> bytes:
         """Set, add or replace a value, which a cas id may stand in the way of; returns the reply's code."""
@@ -275,7 +275,8 @@ class MetaVerbs:
         else:
             if not isinstance(existing, StringRecord):
                 return NOT_NUMERIC
-            if flags.get(b"C", 0) not in (0, marks.cas_id(existing)):
+            # memcached sees that an empty value is no number before it looks at the cas id.
+            if existing.value and flags.get(b"C", 0) not in (0, marks.cas_id(existing)):
                 return b"EX%b\r\n" % _tail(request[1], flags)
             if not change_number(ks, key, existing, flags.get(b"D", 1), up=up):
                 return NOT_NUMERIC

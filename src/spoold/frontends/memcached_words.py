@@ -37,8 +37,9 @@ TOUCHED: Final = b"TOUCHED\r\n"
 
 _SMALL: Final = {b"%d" % number: number for number in range(1024)}
 _INTEGER: Final = re.compile(rb"[+-]?[0-9]{1,20}")
-# A stored number may have blanks on both sides: memcached pads what gets shorter.
-_NUMBER: Final = re.compile(rb"\s*\+?([0-9]+)(?:\s|\Z)")
+# A stored number may have blanks on both sides: memcached pads what gets shorter. What memcached takes for a number,
+# too, is one with a blank and more behind it; that would be lost.
+_NUMBER: Final = re.compile(rb"\s*\+?([0-9]+)\s*")
 _MAX_NUMBER_BYTES: Final = 64
 
 
@@ -74,8 +75,11 @@ def expire_ms(exptime_s: int, now_ms: int) -> int:
 
 
 def seconds_left(due_ms: int, now_ms: int) -> int:
-    """The rest of a value's time as memcached shows it: whole seconds, begun ones counted; -1 = for ever."""
-    return -((now_ms - due_ms) // 1000) if due_ms else -1
+    """The rest of a value's time as memcached shows it: whole seconds, begun ones counted; -1 = for ever.
+
+    Of one that has just been made to fall due 0 seconds are left, where memcached shows a number that wrapped around.
+    """
+    return max(-((now_ms - due_ms) // 1000), 0) if due_ms else -1
 
 
 def parse_number(value: bytes) -> int | None:
@@ -83,7 +87,7 @@ def parse_number(value: bytes) -> int | None:
     number = _SMALL.get(value)
     if number is not None:
         return number
-    if len(value) > _MAX_NUMBER_BYTES or (found := _NUMBER.match(value)) is None:
+    if len(value) > _MAX_NUMBER_BYTES or (found := _NUMBER.fullmatch(value)) is None:
         return None
     number = int(found[1])
     return number if number <= MAX_UINT64 else None
