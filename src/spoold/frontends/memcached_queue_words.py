@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from spoold.frontends.memcached_words import MAX_KEY_BYTES, parse_unsigned
@@ -42,9 +43,14 @@ class Read(NamedTuple):
 
 def parse_read(key: bytes) -> Read | bytes:
     """Read a name with options; returns an error line if it can't be read."""
+    return BAD_NAME if len(key) > MAX_KEY_BYTES else _parse(key)
+
+
+@lru_cache(4096)
+def _parse(key: bytes) -> Read | bytes:
     queue, *options = key.split(b"/")
-    if (problem := name_problem(queue)) is not None or len(key) > MAX_KEY_BYTES:
-        return problem or BAD_NAME
+    if (problem := name_problem(queue)) is not None:
+        return problem
     wait_ms = 0
     flags = dict.fromkeys((b"close", b"open", b"abort", b"peek"), False)
     for option in options:

@@ -23,6 +23,7 @@ bytes stand in its record, and in the value of its `x` entry.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from spoold.keyspace.packing import pack_name, pack_u64, unpack_u64
@@ -143,7 +144,11 @@ def fanouts_prefix(index: int) -> bytes:
 
 def _queue(name: bytes) -> bytes:
     """A queue's name where something stands behind it: its length keeps the ranges of two names apart."""
-    packed = pack_name(name)
+    return _framed(pack_name(name))
+
+
+@lru_cache(1024)
+def _framed(packed: bytes) -> bytes:
     return len(packed).to_bytes(2, "big") + packed
 
 

@@ -129,15 +129,14 @@ class Recovery:
 
 
 def _end(dbs: Databases, handle: Handle, event: Event) -> bool:
-    lease = store.get(dbs, handle)
-    if lease is None:
-        return False
     if after(State.LEASED, event) is State.WAITING:
+        lease = store.get(dbs, handle)
+        if lease is None:
+            return False
         tag = lease.tag._replace(attempts=lease.attempts, rank=lease.rank)
         try:
             lists.put_back(dbs[handle.db], handle.queue, lease.item, tag)
         except WrongType:
             store.postpone(dbs, lease, dbs.now_ms + RETRY_MS)
             return True
-    store.remove(dbs, lease)
-    return True
+    return store.remove(dbs, handle)

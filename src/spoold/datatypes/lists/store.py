@@ -262,9 +262,21 @@ def _move_to_new_object(ks: Keyspace, record: ListRecord, first: int, last: int)
 
 def put(ks: Keyspace, name: bytes, side: int, value: bytes, tag: Tag) -> None:
     """Add an item with its tag at one side, creating the list if needed. cost: O(1)."""
-    push(ks, name, side, (value,))
-    record = cast("ListRecord", find(ks, name))
-    tags.put(ks, tags.tagged(ks, name, record), record.tail - 1 if side else record.head, tag)
+    found = find(ks, name)
+    if found is None:
+        record = ks.new_collection(name, TaggedListRecord)
+        record.adopt_tags(ks.dbs.new_id())
+    else:
+        record = tags.tagged(ks, name, found)
+    if side:
+        at = record.tail
+        record.tail += 1
+    else:
+        record.head -= 1
+        at = record.head
+    ks.batch.fresh[record.prefix + at.to_bytes(8, "big")] = value
+    tags.put(ks, record, at, tag)
+    ks.changed(name, record)
 
 
 def take(ks: Keyspace, name: bytes, side: int) -> tuple[bytes, Tag] | None:
