@@ -44,9 +44,10 @@ NAMES: Final = ("journal.0", "journal.1")
 KEY_BYTES: Final = 511
 # One record is read and written in one call; a larger batch goes to LMDB itself.
 RECORD_BYTES: Final = 1 << 30
-# How far behind a broken record its successors are searched for: more than what one bad page can hold.
+# Where the successors of a broken record are searched for: the next one, and those behind what one bad page can hold.
+_NEXT_BYTES: Final = 1 << 20
 _NEIGHBOURS: Final = 64
-_NEIGHBOURHOOD_BYTES: Final = 1 << 20
+_NEIGHBOURHOOD_BYTES: Final = 1 << 14
 # Bytes in a batch may look like the head of a record; each look costs a checksum.
 _LOOKS: Final = 64
 
@@ -212,11 +213,15 @@ class Journal:
     def _has_later(self, index: int, position: int, lost: int) -> bool:
         """Tell damage from a torn tail: whether sound records of turns behind `lost` follow the broken one of `lost`.
 
-        The broken record's length can't be trusted, so its successors are searched for by their turn numbers.
+        The broken record's length may be what is damaged, so its successors are searched for by their turn numbers.
         """
-        rest = self._read(index, position, self._sizes[index] - position)
-        if rest == bytes(len(rest)):
+        rest = self._read(index, position, min(_NEXT_BYTES, self._sizes[index] - position))
+        if len(rest) < _RECORD.size or rest == bytes(len(rest)):
             return False
+        (length,) = _U32.unpack_from(rest)
+        behind = self._record_at(index, position + _RECORD.size + length)
+        if behind is not None and behind[0] == lost + 1:
+            return True
         for turn in range(lost + 1, lost + _NEIGHBOURS):
             stop = len(rest) if turn == lost + 1 else _NEIGHBOURHOOD_BYTES
             at = 0
@@ -224,7 +229,7 @@ class Journal:
                 at = rest.find(_TURN.pack(turn), max(at + 1, _TURN.size), stop)
                 if at < 0:
                     break
-                if self._record_at(index, position + at - 8) is not None:
+                if self._record_at(index, position + at - _TURN.size) is not None:
                     return True
         return False
 
