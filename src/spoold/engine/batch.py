@@ -129,13 +129,13 @@ class Batch:
             if not reverse:
                 if not cursor.set_range(start):
                     return []
-                pairs = _take(cursor.iternext(), limit, lambda key: key >= stop)
+                pairs = _take(cast("Iterator[tuple[bytes, bytes]]", cursor.iternext()), limit, lambda key: key >= stop)
                 if pairs and pairs[-1][0] >= stop:
                     del pairs[bisect_left(pairs, (stop,)) :]
                 return pairs
             if not (cursor.prev() if cursor.set_range(stop) else cursor.last()):
                 return []
-            pairs = _take(cursor.iterprev(), limit, lambda key: key < start)
+            pairs = _take(cast("Iterator[tuple[bytes, bytes]]", cursor.iterprev()), limit, lambda key: key < start)
             if pairs and pairs[-1][0] < start:
                 cut = next(i for i, pair in enumerate(pairs) if pair[0] < start)
                 del pairs[cut:]
