@@ -50,7 +50,7 @@ class Bystander:
         self.count += 1
         assert self.link.call(b"INCR", b"bystander:%d" % id(self)).value == b"%d" % self.count
         assert self.link.call(b"PING").value == b"PONG"
-        assert time.monotonic() - started_s < 2.0
+        assert time.monotonic() - started_s < 5.0
 
     def grown_bytes(self) -> int:
         """How much the server grew."""
