@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from spoold.core.errors import WritesRefused
-from spoold.datatypes.jobs import store
+from spoold.datatypes.jobs import leases, store
 from spoold.datatypes.jobs.leases import RETRY_MS
 from spoold.frontends.memcached_queue_verbs import MAX_OPEN
+from spoold.server.queue_duties import QueueDuties
 from support.queue_server import QueueClient, QueueServer
 from support.reachable import assert_nothing_is_left_over
 from support.server import Client
@@ -387,6 +389,36 @@ def test_what_was_open_when_the_server_ended_is_back_before_anyone_is_served(tmp
         assert server.client()("LRANGE", "q", 0, -1) == [b"%d" % number for number in expected]
         assert server.queue()("get r") == "VALUE r 77 5 flags END"
         assert_nothing_left(server)
+
+
+def test_a_disk_that_refuses_at_the_start_is_waited_for(
+    server: QueueServer, queue: QueueClient, redis: Client, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    redis("RPUSH", "q", "a", "b")
+    queue("get q/open")
+    with monkeypatch.context() as patch:
+        patch.setattr(server.commit, "commit_turn", _refuse)
+        duties = QueueDuties(server.dispatcher, server.clock)  # as a start would
+        duties.recover()
+    assert "1 items that were open at the last end can't be given back now" in caplog.text
+    server.settle()
+    assert redis("LRANGE", "q", 0, -1) == [b"b"]
+    duties.tick()
+    server.settle()
+    assert redis("LRANGE", "q", 0, -1) == [b"a", b"b"]
+    assert duties.recovery.left == 0
+
+
+def test_a_lease_that_falls_due_goes_to_who_waits(server: QueueServer, queue: QueueClient, redis: Client) -> None:
+    redis("RPUSH", "q", "a")
+    server.turn.begin()
+    leases.grant(server.dbs[0], b"q", b"worker", deadline_ms=server.clock.unix_ms() + 100)
+    server.turn.end()
+    assert queue("get q/t=1000") == ""
+    server.advance_ms(99)
+    assert queue.read() == b""
+    server.advance_ms(1)
+    assert queue.read() == b"VALUE q/t=1000 0 1\r\na\r\nEND\r\n"
 
 
 def assert_nothing_left(server: QueueServer) -> None:

@@ -112,13 +112,13 @@ class OpenReads:
             self._turn.begin()
         if self._dbs.read_only:
             return
-        if len(self._orphans) > _RETURNS_A_TURN:
-            self._orphans.sort(key=lambda handle: handle.id, reverse=True)
+        self._orphans.sort(key=leases.by_rank)
+        number = leases.give_back_some(self._dbs, self._orphans, _RETURNS_A_TURN, Event.ORPHANED)
+        first = len(self._orphans) - number
+        self._returning += self._orphans[first:]
+        del self._orphans[first:]
+        if first:
             self._turn.schedule(self.return_orphans)
-        handles = self._orphans[:_RETURNS_A_TURN]
-        del self._orphans[:_RETURNS_A_TURN]
-        self._returning += handles
-        leases.give_back(self._dbs, handles, Event.ORPHANED)
         if self._dbs.ready:
             self._dispatcher.serve()
 

@@ -12,8 +12,9 @@
     s flush                                 when 8: all strings of database 0 are dropped at `when`
     a  when 8  database id 8  name          empty: the first item of a list falls due at `when` (lists/tags.py)
     l l  index 1  queue  id 8               a lease (jobs/store.py)
+    l i  index 1  queue  id 8               the item that it holds
     l c  index 1  queue                     how many leases of the queue there are 8
-    l d  when 8  id 8                       index 1, queue: the lease falls due at `when`
+    l d  when 8  id 8                       index 1, rank 8, queue: the lease falls due at `when`
     f  index 1  queue                       the queues that get a copy of each of its items (jobs/fanout.py)
 
 `index` is that of SELECT; `queue` is the length of the packed name 2 and the packed name.
@@ -100,6 +101,21 @@ def leases_prefix(index: int) -> bytes:
 def lease_key(index: int, queue: bytes, id_: int) -> bytes:
     """Where a lease stands: in the order of ids among those of its queue."""
     return b"ll" + bytes((index,)) + _queue(queue) + pack_u64(id_)
+
+
+def lease_index(key: bytes) -> int:
+    """The database's index in the key of a lease."""
+    return key[2]
+
+
+def leased_item_key(index: int, queue: bytes, id_: int) -> bytes:
+    """Where the item of a lease stands."""
+    return b"li" + bytes((index,)) + _queue(queue) + pack_u64(id_)
+
+
+def leased_items_prefix(index: int) -> bytes:
+    """What the items of leases of a database's queues start with."""
+    return b"li" + bytes((index,))
 
 
 def lease_count_key(index: int, queue: bytes) -> bytes:

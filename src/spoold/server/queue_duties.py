@@ -60,10 +60,10 @@ class QueueDuties:
         turn = self._turn
         turn.begin()
         aborted = turn.aborted
-        self.recovery.step(LEASES)
+        number = self.recovery.step(LEASES)
         self._end()
         if turn.aborted == aborted:
-            self.recovery.done(LEASES)
+            self.recovery.done(number)
 
     def _expire_leases(self) -> None:
         self._turn.begin()

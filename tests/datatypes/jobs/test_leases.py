@@ -54,7 +54,7 @@ def test_a_lease_takes_the_head_and_says_what_it_holds(room: Room) -> None:
     room("RPUSH", "q", "a", "b")
     lease = grant(room, bound=True)
     assert (lease.item, lease.attempts, lease.owner, lease.bound, lease.deadline_ms) == (b"a", 1, b"tester", True, 0)
-    assert lease.handle == Handle(0, Q, int.from_bytes(lease.token[:8], "big"))
+    assert lease.handle == Handle(0, Q, int.from_bytes(lease.token[:8], "big"), lease.handle.id)
     assert len(lease.token) == 16
     assert room("LRANGE", "q", 0, -1) == [b"b"]
     assert store.get(room.dbs, lease.handle) == lease
@@ -93,7 +93,7 @@ def test_what_is_given_back_stands_at_the_head_with_its_flags_and_one_attempt_mo
     assert room("LRANGE", "q", 0, -1) == [b"a", b"b"]
     again = grant(room)
     assert (again.item, again.tag.flags, again.tag.added_ms, again.attempts) == (b"a", 7, 1, 2)
-    assert again.rank == first.rank != again.handle.id
+    assert again.handle.rank == first.handle.rank != again.handle.id
     assert again.token != first.token
 
 
@@ -230,6 +230,19 @@ def test_names_and_items_of_any_bytes(room: Room) -> None:
     assert lease_keys(room) == []
 
 
+def test_large_items_come_back_a_few_in_a_turn(room: Room) -> None:
+    room("RPUSH", "q", *[b"%d" % number + b"x" * 5_000_000 for number in range(5)])
+    for _ in range(5):
+        grant(room, bound=True, deadline_ms=room.clock.unix_ms() + 1)
+    room.clock.advance_ms(1)
+    assert [expire(room), expire(room), expire(room), expire(room)] == [2, 2, 1, 0]
+    assert [value[:1] for value in room("LRANGE", "q", 0, -1)] == [b"0", b"1", b"2", b"3", b"4"]
+    for _ in range(5):
+        grant(room, bound=True)
+    assert recover(room) == 5
+    assert [value[:1] for value in room("LRANGE", "q", 0, -1)] == [b"0", b"1", b"2", b"3", b"4"]
+
+
 def test_a_rolled_back_turn_granted_nothing(room: Room) -> None:
     room("RPUSH", "q", "a")
     before = room.state()
@@ -250,8 +263,7 @@ def recover(room: Room, limit: int = 7) -> int:
     recovery = Recovery(room.dbs)
     found = recovery.left
     while recovery.left:
-        turn(room, lambda: recovery.step(limit))
-        recovery.done(limit)
+        recovery.done(turn(room, lambda: recovery.step(limit)))
     return found
 
 

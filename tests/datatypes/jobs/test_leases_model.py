@@ -99,8 +99,10 @@ class LeasesMachine(RuleBasedStateMachine):
         item = items.pop(0)
         assert lease is not None
         assert (lease.item, lease.attempts) == (item.value, item.attempts + 1)
-        assert lease.rank == (item.rank or lease.handle.id)
-        self.held[lease.handle] = Held(replace(item, attempts=lease.attempts, rank=lease.rank), bound, deadline_ms)
+        assert lease.handle.rank == (item.rank or lease.handle.id)
+        self.held[lease.handle] = Held(
+            replace(item, attempts=lease.attempts, rank=lease.handle.rank), bound, deadline_ms
+        )
 
     @precondition(lambda self: self.held)
     @rule(chooser=choices)
@@ -161,9 +163,10 @@ class LeasesMachine(RuleBasedStateMachine):
         assert recovery.left == len(bound)
         while recovery.left:
             self.room.turn.begin()
-            recovery.step(limit)
+            number = recovery.step(limit)
             self.room.turn.end()
-            recovery.done(limit)
+            assert 0 < number <= limit
+            recovery.done(number)
         self.end_all(bound)
 
     @rule(queue=queues)
@@ -187,7 +190,7 @@ class LeasesMachine(RuleBasedStateMachine):
             assert store.count(self.room.dbs, 0, queue) == len(mine)
             for handle, held in mine.items():
                 lease = stored[handle]
-                assert (lease.item, lease.attempts, lease.rank) == (
+                assert (lease.item, lease.attempts, lease.handle.rank) == (
                     held.item.value,
                     held.item.attempts,
                     held.item.rank,

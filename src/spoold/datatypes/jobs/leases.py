@@ -14,8 +14,7 @@ source: shared reference, memcached-queue-dialect.md; compare beanstalkd doc/pro
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from spoold.core.errors import WrongType
@@ -29,6 +28,8 @@ from spoold.keyspace.packing import pack_u64
 RETRY_MS: Final = 1000
 NEVER_MS: Final = 1 << 62
 _TOKEN_SECRET_BYTES: Final = 8
+# So many bytes of items go back in one turn, and one item more.
+_SLICE_BYTES: Final = 8 * 1024 * 1024
 
 
 def grant(ks: Keyspace, queue: bytes, owner: bytes, *, bound: bool = False, deadline_ms: int = 0) -> Lease | None:
@@ -46,8 +47,8 @@ def grant(ks: Keyspace, queue: bytes, owner: bytes, *, bound: bool = False, dead
     id_ = ks.dbs.new_id()
     # A token, not the owner's name, proves who the holder is: a restarted worker keeps its name.
     token = pack_u64(id_) + secrets.token_bytes(_TOKEN_SECRET_BYTES)
-    handle = Handle(ks.index, queue, id_)
-    lease = Lease(handle, item, tag, owner, bound, deadline_ms, tag.attempts + 1, tag.rank or id_, token)
+    handle = Handle(ks.index, queue, id_, tag.rank or id_)
+    lease = Lease(handle, item, tag, owner, bound, deadline_ms, tag.attempts + 1, token)
     store.add(ks.dbs, lease)
     return lease
 
@@ -60,7 +61,7 @@ def find(ks: Keyspace, queue: bytes, token: bytes) -> Lease | None:
 
 def confirm(dbs: Databases, handle: Handle) -> bool:
     """The item is done with: forget it. returns: whether the lease was still there."""
-    return _end(dbs, handle, Event.CONFIRMED)
+    return _end(dbs, handle, Event.CONFIRMED) >= 0
 
 
 def extend(dbs: Databases, handle: Handle, deadline_ms: int) -> Lease | None:
@@ -75,27 +76,44 @@ def give_back(dbs: Databases, handles: Iterable[Handle], event: Event = Event.GI
     returns: how many leases there were.
     cost: O(leases), and for each what `lists.put_back` costs.
     """
-    ranked = [(lease.rank, handle) for handle in handles if (lease := store.get(dbs, handle)) is not None]
-    ranked.sort(reverse=True)  # each then goes before the ones before it
-    for _, handle in ranked:
-        _end(dbs, handle, event)
-    return len(ranked)
+    ordered = sorted(handles, key=by_rank)
+    count = 0
+    while ordered:
+        count += _end(dbs, ordered.pop(), event) >= 0  # from the last: each then goes before those that went before
+    return count
+
+
+def give_back_some(dbs: Databases, ordered: Sequence[Handle], most: int, event: Event) -> int:
+    """As `give_back` for up to `most` leases at the end of `ordered` (by rank), but not many large items at once.
+
+    returns: how many of them were looked at: at least one, if there is one.
+    """
+    looked_at = size = 0
+    while looked_at < min(most, len(ordered)) and size < _SLICE_BYTES:
+        looked_at += 1
+        size += max(_end(dbs, ordered[-looked_at], event), 0)
+    return looked_at
+
+
+def by_rank(handle: Handle) -> int:
+    """The order in which items were first handed out, as a key for sorting."""
+    return handle.rank
 
 
 def expire_due(dbs: Databases, limit: int) -> int:
     """Give back up to `limit` leases whose deadline has passed; note in `dbs.next_deadline_ms` when the next one does.
 
-    returns: how many were handled; `limit` means that more may be due.
+    returns: how many were handled; more may be due unless it is 0.
     cost: O(limit), and the pending mutations are applied first.
     """
     if dbs.read_only:
         return 0
-    handles = store.due(dbs, dbs.now_ms, limit)
-    give_back(dbs, handles, Event.EXPIRED)
-    if len(handles) < limit:
+    handles = sorted(store.due(dbs, dbs.now_ms, limit), key=by_rank)
+    number = give_back_some(dbs, handles, limit, Event.EXPIRED)
+    if number == len(handles) < limit:
         following = store.next_deadline_ms(dbs, dbs.now_ms)
         dbs.next_deadline_ms = NEVER_MS if following is None else following
-    return len(handles)
+    return number
 
 
 class Recovery:
@@ -107,36 +125,37 @@ class Recovery:
     def __init__(self, dbs: Databases) -> None:
         """Find them; no connection of this run may have been served yet. cost: O(leases)."""
         self._dbs = dbs
-        ranked = [(lease.rank, lease.handle) for lease in store.everyone(dbs) if lease.bound]
-        ranked.sort()
-        self._handles = [handle for _, handle in ranked]
+        self._handles = sorted(store.bound(dbs), key=by_rank)
 
     @property
     def left(self) -> int:
         """How many leases are not given back yet."""
         return len(self._handles)
 
-    def step(self, limit: int) -> int:
-        """Give up to `limit` leases back, those last that were handed out first; returns how many.
+    def step(self, most: int) -> int:
+        """Give up to `most` leases back, those that were handed out last; returns how many.
 
-        `done` comes behind it, once the turn is committed.
+        Once the turn is committed, `done` is told the number.
         """
-        return give_back(self._dbs, islice(reversed(self._handles), limit), Event.ORPHANED)
+        return give_back_some(self._dbs, self._handles, most, Event.ORPHANED)
 
-    def done(self, limit: int) -> None:
+    def done(self, number: int) -> None:
         """The turn of the step is committed: go on with the next ones."""
-        del self._handles[-limit:]
+        del self._handles[len(self._handles) - number :]
 
 
-def _end(dbs: Databases, handle: Handle, event: Event) -> bool:
+def _end(dbs: Databases, handle: Handle, event: Event) -> int:
+    """End a lease; returns the bytes of the item that went back, 0 if none did, -1 if the lease had ended."""
+    size = 0
     if after(State.LEASED, event) is State.WAITING:
         lease = store.get(dbs, handle)
         if lease is None:
-            return False
-        tag = lease.tag._replace(attempts=lease.attempts, rank=lease.rank)
+            return -1
+        tag = lease.tag._replace(attempts=lease.attempts, rank=lease.handle.rank)
         try:
             lists.put_back(dbs[handle.db], handle.queue, lease.item, tag)
         except WrongType:
             store.postpone(dbs, lease, dbs.now_ms + RETRY_MS)
-            return True
-    return store.remove(dbs, handle)
+            return 0
+        size = len(lease.item)
+    return size if store.remove(dbs, handle) else -1

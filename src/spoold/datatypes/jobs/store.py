@@ -1,16 +1,17 @@
 """Leases as they are stored: what stands under their keys, how many a queue has, which fall due.
 
     lease     `l` `l` index 1, queue, id 8   -> deadline 8, rank 8, bound 1, attempts 4, token 16, tag 32,
-                                               length 2 and owner, length 4 and queue, item
+                                               length 2 and owner, the queue's name
+    item      `l` `i` index 1, queue, id 8   -> its bytes
     count     `l` `c` index 1, queue         -> how many leases the queue has 8; none: no entry
-    deadline  `l` `d` when 8, id 8           -> index 1, queue
+    deadline  `l` `d` when 8, id 8           -> index 1, rank 8, the queue's name
 
 Leases stand beside the keys, not in them: a queue is named by its database's index and its list's name, whether such a
 list exists or not. So DEL, RENAME and SWAPDB leave leases alone: an item that comes back makes the list anew under the
 name that the lease knows. FLUSHDB and FLUSHALL drop them (`drop_database`).
 
-Ids rise in the order of granting. The functions here keep the three kinds of entries in step, and do no more: what a
-lease means is in leases.py.
+Ids rise in the order of granting. The functions here keep the four kinds of entries in step, and do no more: what a
+lease means is in leases.py. An item may be large, so it is read only by whoever needs it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from spoold.keyspace.packing import after, pack_u64, unpack_u64
 
 _HEAD = struct.Struct(">QQBI16s")
 _U16 = struct.Struct(">H")
-_U32 = struct.Struct(">I")
+_DEADLINE = struct.Struct(">BQ")
 _MANY: Final = 1000
 
 
@@ -34,11 +35,13 @@ class Handle(NamedTuple):
     """What it takes to find a lease again; it may have ended meanwhile.
 
     db: the database's index. queue: the list's name. id: the lease's.
+    rank: of the item, see `lists.tags.Tag`; 0 where it is not known.
     """
 
     db: int
     queue: bytes
     id: int
+    rank: int = 0
 
 
 class Lease(NamedTuple):
@@ -47,7 +50,7 @@ class Lease(NamedTuple):
     handle: where it stands. item, tag: what was taken.
     owner: who has it, for people. bound: it ends with its owner's connection, so no bound lease outlives the server.
     deadline_ms: when it comes back by itself, Unix ms; 0 = never.
-    attempts: how often the item was handed out, this time included. rank: of the item, see `lists.tags.Tag`.
+    attempts: how often the item was handed out, this time included.
     token: 16 bytes that prove who the holder is; the first 8 are the id.
     """
 
@@ -58,40 +61,42 @@ class Lease(NamedTuple):
     bound: bool
     deadline_ms: int
     attempts: int
-    rank: int
     token: bytes
 
 
 def get(dbs: Databases, handle: Handle) -> Lease | None:
-    """The lease, None if it has ended. cost: one read."""
-    raw = dbs.batch.get(layout.lease_key(*handle))
+    """The lease, None if it has ended. cost: two reads."""
+    raw = dbs.batch.get(layout.lease_key(handle.db, handle.queue, handle.id))
     if raw is None:
         return None
-    lease = _decode(raw, handle.db)
+    lease = _decode(dbs, raw, handle.db)
     return lease if lease.handle.queue == handle.queue else None
 
 
 def exists(dbs: Databases, handle: Handle) -> bool:
-    """Whether the lease has not ended. cost: one read."""
-    return dbs.batch.get(layout.lease_key(*handle)) is not None
+    """Whether the lease has not ended. cost: one read, the item is not looked at."""
+    return dbs.batch.get(layout.lease_key(handle.db, handle.queue, handle.id)) is not None
 
 
 def add(dbs: Databases, lease: Lease) -> None:
     """Store a new lease. cost: O(1)."""
-    index, queue, id_ = lease.handle
+    index, queue, id_, _ = lease.handle
     fresh = dbs.batch.fresh
     fresh[layout.lease_key(index, queue, id_)] = _encode(lease)
+    fresh[layout.leased_item_key(index, queue, id_)] = lease.item
     fresh[layout.lease_count_key(index, queue)] = pack_u64(count(dbs, index, queue) + 1)
-    _put_deadline(dbs, lease)
+    if lease.deadline_ms:
+        _put_deadline(dbs, lease)
 
 
 def remove(dbs: Databases, handle: Handle) -> bool:
     """Remove a lease; returns whether it had not ended. cost: one read, the item is not looked at."""
-    index, queue, id_ = handle
+    index, queue, id_, _ = handle
     raw = dbs.batch.take(layout.lease_key(index, queue, id_))
     if raw is None:
         return False
     fresh = dbs.batch.fresh
+    fresh[layout.leased_item_key(index, queue, id_)] = None
     left = count(dbs, index, queue) - 1
     fresh[layout.lease_count_key(index, queue)] = pack_u64(left) if left else None
     deadline_ms = unpack_u64(raw[:8])
@@ -102,11 +107,13 @@ def remove(dbs: Databases, handle: Handle) -> bool:
 
 def postpone(dbs: Databases, lease: Lease, deadline_ms: int) -> Lease:
     """Give a lease that exists another deadline (0 = none); returns it as it is then. cost: O(1)."""
+    index, queue, id_, _ = lease.handle
     if lease.deadline_ms:
-        dbs.batch.fresh[layout.deadline_key(lease.deadline_ms, lease.handle.id)] = None
+        dbs.batch.fresh[layout.deadline_key(lease.deadline_ms, id_)] = None
     lease = lease._replace(deadline_ms=deadline_ms)
-    dbs.batch.fresh[layout.lease_key(*lease.handle)] = _encode(lease)
-    _put_deadline(dbs, lease)
+    dbs.batch.fresh[layout.lease_key(index, queue, id_)] = _encode(lease)
+    if deadline_ms:
+        _put_deadline(dbs, lease)
     return lease
 
 
@@ -135,27 +142,34 @@ def of_queue(dbs: Databases, index: int, queue: bytes) -> Iterator[Lease]:
     stop = after(start[:-8])
     while pairs := dbs.batch.scan(start, stop, _MANY):
         for _, raw in pairs:
-            yield _decode(raw, index)
+            yield _decode(dbs, raw, index)
         start = pairs[-1][0] + b"\0"
 
 
 def everyone(dbs: Databases) -> Iterator[Lease]:
-    """All leases, queue by queue, one at a time in memory; nothing may change meanwhile. cost: O(leases)."""
-    start = layout.LEASE_FIRST
-    while keys := dbs.batch.scan_keys(start, layout.LEASE_STOP, _MANY):
-        for key in keys:
-            raw = dbs.batch.get(key)
-            assert raw is not None  # noqa: S101 - nothing changes
-            yield _decode(raw, key[2])
-        start = keys[-1] + b"\0"
+    """All leases, queue by queue, one item at a time in memory; nothing may change meanwhile. cost: O(leases)."""
+    for raw, index in _records(dbs):
+        yield _decode(dbs, raw, index)
+
+
+def bound(dbs: Databases) -> Iterator[Handle]:
+    """The leases that end with a connection; nothing may change meanwhile. cost: O(leases), items are not read."""
+    for raw, index in _records(dbs):
+        _, rank, is_bound, _, token = _HEAD.unpack_from(raw)
+        if is_bound:
+            yield Handle(index, _queue(raw), unpack_u64(token[:8]), rank)
 
 
 def due(dbs: Databases, now_ms: int, limit: int) -> list[Handle]:
-    """Up to `limit` leases whose deadline has passed, the longest overdue first; entries of ended ones are dropped."""
+    """Up to `limit` leases whose deadline has passed, the longest overdue first; entries of ended ones are dropped.
+
+    returns: their handles, those of ended ones too.
+    """
     handles = []
     for key, value in dbs.batch.scan(layout.DEADLINE_FIRST, layout.deadline_stop(now_ms), limit):
-        handle = Handle(value[0], value[1:], layout.deadline_parts(key)[1])
-        if get(dbs, handle) is None:
+        index, rank = _DEADLINE.unpack_from(value)
+        handle = Handle(index, value[_DEADLINE.size :], layout.deadline_parts(key)[1], rank)
+        if not exists(dbs, handle):
             dbs.batch.fresh[key] = None
         handles.append(handle)
     return handles
@@ -172,6 +186,7 @@ def drop_queue(dbs: Databases, index: int, queue: bytes) -> int:
     dropped = count(dbs, index, queue)
     if dropped:
         _delete_range(dbs, layout.lease_key(index, queue, 0)[:-8])
+        _delete_range(dbs, layout.leased_item_key(index, queue, 0)[:-8])
         dbs.batch.fresh[layout.lease_count_key(index, queue)] = None
     return dropped
 
@@ -180,6 +195,7 @@ def drop_database(dbs: Databases, index: int) -> None:
     """Forget all leases and fan-outs of a database's queues. cost: O(leases)."""
     _delete_range(dbs, layout.lease_counts_prefix(index))
     _delete_range(dbs, layout.leases_prefix(index))
+    _delete_range(dbs, layout.leased_items_prefix(index))
     _delete_range(dbs, layout.fanouts_prefix(index))
 
 
@@ -190,37 +206,42 @@ def _delete_range(dbs: Databases, prefix: bytes) -> None:
 
 
 def _put_deadline(dbs: Databases, lease: Lease) -> None:
-    if lease.deadline_ms:
-        index, queue, id_ = lease.handle
-        dbs.batch.fresh[layout.deadline_key(lease.deadline_ms, id_)] = bytes((index,)) + queue
-        dbs.next_deadline_ms = min(dbs.next_deadline_ms, lease.deadline_ms)
+    index, queue, id_, rank = lease.handle
+    dbs.batch.fresh[layout.deadline_key(lease.deadline_ms, id_)] = _DEADLINE.pack(index, rank) + queue
+    dbs.next_deadline_ms = min(dbs.next_deadline_ms, lease.deadline_ms)
+
+
+def _records(dbs: Databases) -> Iterator[tuple[bytes, int]]:
+    """The record of each lease, and its database's index."""
+    start = layout.LEASE_FIRST
+    while pairs := dbs.batch.scan(start, layout.LEASE_STOP, _MANY):
+        for key, raw in pairs:
+            yield raw, layout.lease_index(key)
+        start = pairs[-1][0] + b"\0"
 
 
 def _encode(lease: Lease) -> bytes:
-    queue = lease.handle.queue
-    return b"".join(
-        (
-            _HEAD.pack(lease.deadline_ms, lease.rank, lease.bound, lease.attempts, lease.token),
-            lease.tag.pack(),
-            _U16.pack(len(lease.owner)),
-            lease.owner,
-            _U32.pack(len(queue)),
-            queue,
-            lease.item,
-        )
-    )
+    handle = lease.handle
+    head = _HEAD.pack(lease.deadline_ms, handle.rank, lease.bound, lease.attempts, lease.token)
+    return b"".join((head, lease.tag.pack(), _U16.pack(len(lease.owner)), lease.owner, handle.queue))
 
 
-def _decode(raw: bytes, index: int) -> Lease:
-    deadline_ms, rank, bound, attempts, token = _HEAD.unpack_from(raw)
-    at = _HEAD.size
-    tag = Tag.unpack(raw, at)
-    at += TAG_BYTES
+def _decode(dbs: Databases, raw: bytes, index: int) -> Lease:
+    deadline_ms, rank, is_bound, attempts, token = _HEAD.unpack_from(raw)
+    tag = Tag.unpack(raw, _HEAD.size)
+    handle = Handle(index, _queue(raw), unpack_u64(token[:8]), rank)
+    item = dbs.batch.get(layout.leased_item_key(index, handle.queue, handle.id))
+    assert item is not None  # noqa: S101 - both are written and removed together
+    return Lease(handle, item, tag, _owner(raw), bool(is_bound), deadline_ms, attempts, token)
+
+
+def _owner(raw: bytes) -> bytes:
+    at = _HEAD.size + TAG_BYTES
     (length,) = _U16.unpack_from(raw, at)
-    owner = raw[at + 2 : at + 2 + length]
-    at += 2 + length
-    (length,) = _U32.unpack_from(raw, at)
-    queue = raw[at + 4 : at + 4 + length]
-    item = raw[at + 4 + length :]
-    handle = Handle(index, queue, unpack_u64(token[:8]))
-    return Lease(handle, item, tag, owner, bool(bound), deadline_ms, attempts, rank, token)
+    return raw[at + 2 : at + 2 + length]
+
+
+def _queue(raw: bytes) -> bytes:
+    at = _HEAD.size + TAG_BYTES
+    (length,) = _U16.unpack_from(raw, at)
+    return raw[at + 2 + length :]
