@@ -31,6 +31,8 @@ TICK_S: Final = 0.01
 # Slices are small, so that a client waits at most a few milliseconds for them.
 EXPIRE_KEYS: Final = 1000
 RECLAIM_KEYS: Final = 4000
+# While clients are served, space can wait: a hundred thousand keys a second is still more than clients drop.
+RECLAIM_KEYS_BUSY: Final = 1000
 IDLE_CHECK_S: Final = 1.0
 
 
@@ -63,6 +65,7 @@ class Ticker:
         self.active_expire = True
         self.each_tick: list[Callable[[], None]] = []
         self._first_write_s = 0.0
+        self._seen_turns = 0
         self._next_sync_s = 0.0
         self._next_idle_s = 0.0
         turn.on_end.append(self._after_turn)
@@ -75,6 +78,7 @@ class Ticker:
                 self._do(duty)
             for duty in self.each_tick:
                 self._do(duty)
+            self._seen_turns = self._turn.turns
 
     def _do(self, duty: Callable[[], None]) -> None:
         try:
@@ -119,7 +123,8 @@ class Ticker:
 
     def _reclaim(self) -> None:
         if self._dbs.has_garbage:
-            self._turn.guard(self._in_turn, lambda: reclaim(self._dbs, RECLAIM_KEYS))
+            keys = RECLAIM_KEYS_BUSY if self._turn.turns > self._seen_turns else RECLAIM_KEYS
+            self._turn.guard(self._in_turn, lambda: reclaim(self._dbs, keys))
 
     def _in_turn(self, work: Callable[[], object]) -> None:
         if self._turn.open:
