@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import aiomcache
 import memcache
 import pytest
 import redis
@@ -104,6 +106,19 @@ def test_python_memcached_enqueues_dequeues_and_waits(server: QueueProcess, r: r
     assert client.delete("q")
     assert r.dbsize() == 0
     client.disconnect_all()
+
+
+def test_aiomcache_reads_reliably(server: QueueProcess) -> None:
+    async def talk() -> list[bytes | None]:
+        client = aiomcache.Client("127.0.0.1", server.queue_port, pool_size=1)
+        try:
+            assert await client.set(b"q", b"a")
+            assert await client.set(b"q", b"b")
+            return [await client.get(key) for key in (b"q/open", b"q/close/open", b"q/abort", b"q/t=10", b"q/t=10")]
+        finally:
+            await client.close()
+
+    assert asyncio.run(talk()) == [b"a", b"b", None, b"b", None]
 
 
 def test_a_wait_takes_no_longer_than_the_item(connect: Callable[[], Client], r: redis.Redis) -> None:
