@@ -55,6 +55,9 @@ _NUMBERS: Final = {
     b"J": (MAX_UINT64, _BAD_INITIAL),
     b"D": (MAX_UINT64, _BAD_DELTA),
 }
+FLAGS: Final = _PLAIN | _TIMES | _NUMBERS.keys() | {b"M", b"O"}
+"""Every flag that is read."""
+
 _UPWARDS: Final = {None: True, b"I": True, b"+": True, b"D": False, b"-": False}
 
 Flags = dict[bytes, Any]
