@@ -199,6 +199,12 @@ def drop_database(dbs: Databases, index: int) -> None:
     _delete_range(dbs, layout.fanouts_prefix(index))
 
 
+def drop_all(dbs: Databases) -> None:
+    """Forget all leases and fan-outs. cost: O(leases)."""
+    _delete_range(dbs, layout.ALL_LEASES)
+    _delete_range(dbs, layout.ALL_FANOUTS)
+
+
 def _delete_range(dbs: Databases, prefix: bytes) -> None:
     """Deadlines stay: whoever finds one without its lease drops it."""
     while dbs.batch.delete_range(prefix, after(prefix), _MANY) == _MANY:

@@ -32,7 +32,7 @@ def flushall(ctx: Context, *mode: bytes) -> Reply:
     _check_mode(mode)
     for index in range(DATABASES):
         ctx.dbs[index].flush()
-        jobs.drop_database(ctx.dbs, index)
+    jobs.drop_all(ctx.dbs)
     return OK
 
 
