@@ -110,6 +110,7 @@ def measure(server: RealMemcached | ServerProcess, run: Callable[[], float], sec
 @click.option("--clients", default=50)
 @click.option("--pipeline", default=1)
 @click.option("--processes", default=2, help="Of the load generator.")
+@click.option("--threads", default=4, help="Of memcached; 4 are its default. spoold has one.")
 @click.option("--rounds", default=5)
 @click.option("--seconds", default=3.0)
 @click.option("--quick", is_flag=True, help="One short round.")
@@ -120,6 +121,7 @@ def main(
     clients: int,
     pipeline: int,
     processes: int,
+    threads: int,
     rounds: int,
     seconds: float,
     quick: bool,
@@ -131,7 +133,7 @@ def main(
     if quick:
         rounds, seconds = 1, 0.5
     rows: list[Sequence[str]] = []
-    with workspace(directory) as place, RealMemcached() as memcached:
+    with workspace(directory) as place, RealMemcached(("-t", str(threads))) as memcached:
         for name, value in machine(place):
             say(f"{name}: {value}")
         for mode in modes.split(","):
@@ -154,7 +156,7 @@ def main(
                     cells = [f"{ours[0]:,.0f}", f"{theirs[0]:,.0f}", f"{ours[0] / theirs[0]:.2f}"]
                     rows.append([f"{test}, {mode}", *cells, f"{ours[1]:.1f}", f"{theirs[1]:.1f}"])
                     say(" ".join(rows[-1]))
-    print(f"{clients} clients in {processes} processes, pipeline {pipeline}, 100-byte values")
+    print(f"{clients} clients in {processes} processes, pipeline {pipeline}, 100-byte values, memcached -t {threads}")
     print(table(["test", "spoold/s", "memcached/s", "ratio", "spoold µs", "memcached µs"], rows))
 
 
