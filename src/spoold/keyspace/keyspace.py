@@ -41,6 +41,8 @@ DEFAULT_VALUE_BYTES: Final = 64 * 1024 * 1024
 
 C = TypeVar("C", bound=Collection)
 
+Notify = Callable[[int, bytes, bytes], None]
+
 
 class Keyspace:
     """One logical database.
@@ -48,6 +50,7 @@ class Keyspace:
     index: 0 to 15. count: keys in it (DBSIZE). waiting: the parked callers of its keys.
     observed: names that someone watches or waits for; `changed` looks only into this.
     flushed: strings whose last change is not later than this stamp are dropped, and wait to be reclaimed; mostly 0.
+    notify: who is told of keyspace events, None for no one: `if ks.notify: ks.notify(events.LIST, b"lpush", name)`.
     batch, young: the engine's batch, the cache's young generation, for hot paths: a record in `young` that has no
         expiry is as good as found.
     """
@@ -63,6 +66,7 @@ class Keyspace:
         "dirty",
         "flushed",
         "index",
+        "notify",
         "observed",
         "prefix",
         "waiting",
@@ -84,6 +88,7 @@ class Keyspace:
         self.waiting = WaitQueues()
         self.watches: dict[bytes, dict[Watch, None]] = {}
         self.observed: dict[bytes, int] = {}
+        self.notify: Notify | None = None
         self.load()
 
     # -- finding ------------------------------------------------------------------------------------------------
