@@ -127,6 +127,18 @@ class Overflow(CommandError):
     text = "increment or decrement would overflow"
 
 
+class FieldNotAnInteger(CommandError):
+    text = "hash value is not an integer"
+
+
+class FieldNotAFloat(CommandError):
+    text = "hash value is not a float"
+
+
+class NotFinite(CommandError):
+    text = "value is NaN or Infinity"
+
+
 class StringTooLong(CommandError):
     text = "string exceeds maximum allowed size (proto-max-bulk-len)"
 
@@ -274,6 +286,17 @@ class BadUnblockReason(CommandError):
 class Unblocked(CommandError):
     code = "UNBLOCKED"
     text = "client unblocked via CLIENT UNBLOCK"
+
+
+class OnlyWhileSubscribed(CommandError):
+    """A client that listens sends, in RESP2, what is not for clients that listen."""
+
+    def __init__(self, name: str) -> None:
+        """name: the command, lower case, a subcommand as `container|sub`."""
+        super().__init__(
+            f"Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this"
+            " context"
+        )
 
 
 class TrackingIsOff(CommandError):

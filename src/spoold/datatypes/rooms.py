@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Final
 
+from spoold.datatypes.hashes import commands as hashes
+from spoold.datatypes.hashes import counters as hashes_counters
 from spoold.datatypes.keys import commands as keys
 from spoold.datatypes.keys import databases, expire, iterate, objects, sort, transfer
 from spoold.datatypes.lists import blocking
@@ -21,6 +23,8 @@ ROOMS: Final[tuple[ModuleType, ...]] = (
     lcs,
     bitmaps,
     bitfield,
+    hashes,
+    hashes_counters,
     lists,
     blocking,
     sets,

@@ -5,7 +5,8 @@
 
 Fields stand in the order of their packed bytes. All functions on names take the database and the key's name first; a
 missing key is an empty hash, and a hash that loses its last field is no key any more. They raise WrongType where the
-key holds something else.
+key holds something else. `get`, `put` and `delete` are the hot path. A scan replaces `batch.fresh`: take it from the
+batch again after each read of a range.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from spoold.core.errors import WrongType
+from spoold.core.errors import EngineError, WrongType
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.packing import PLAIN_BYTES, after, pack_name
 from spoold.keyspace.record import HashRecord
@@ -25,6 +26,9 @@ _LENGTH_BYTES: Final = 4
 
 def find(ks: Keyspace, name: bytes) -> HashRecord | None:
     """The hash's record, or None. raises: WrongType."""
+    record = ks.young.get(name)
+    if record.__class__ is HashRecord and not record.expire_ms:
+        return record
     record = ks.find(name)
     if record is None:
         return None
@@ -33,16 +37,28 @@ def find(ks: Keyspace, name: bytes) -> HashRecord | None:
     return record
 
 
+# -- one or several fields ------------------------------------------------------------------------------------------
+
+
 def get(ks: Keyspace, name: bytes, field: bytes) -> bytes | None:
     """The value of a field; None if there is none. cost: O(1)."""
-    record = find(ks, name)
-    return None if record is None else _read(ks, record, field)
+    record = ks.young.get(name)
+    if record.__class__ is not HashRecord or record.expire_ms:
+        record = find(ks, name)
+        if record is None:
+            return None
+    if len(field) <= PLAIN_BYTES:
+        return ks.batch.get(record.prefix + field)
+    return _read_long(ks, record, field)
 
 
 def get_many(ks: Keyspace, name: bytes, fields: Iterable[bytes]) -> list[bytes | None]:
     """The value of each field, None where there is none. cost: O(fields asked for)."""
     record = find(ks, name)
-    return [None if record is None else _read(ks, record, field) for field in fields]
+    if record is None:
+        return [None for _ in fields]
+    read, prefix = ks.batch.get, record.prefix
+    return [read(prefix + field) if len(field) <= PLAIN_BYTES else _read_long(ks, record, field) for field in fields]
 
 
 def exists(ks: Keyspace, name: bytes, field: bytes) -> bool:
@@ -60,11 +76,24 @@ def put(ks: Keyspace, name: bytes, field: bytes, value: bytes) -> bool:
     """Give a field a value, creating the hash if needed.
 
     returns: whether the field is new.
+    raises: EngineError: two long fields have one digest; the turn is rolled back.
     cost: O(1).
     """
-    record = find(ks, name) or ks.new_collection(name, HashRecord)
-    is_new = _write(ks, record, field, value)
-    ks.changed(name, record)
+    record = ks.young.get(name)
+    if record.__class__ is not HashRecord or record.expire_ms:
+        record = find(ks, name) or ks.new_collection(name, HashRecord)
+    batch = ks.batch
+    if len(field) <= PLAIN_BYTES:
+        key = record.prefix + field
+        is_new = batch.get(key) is None
+    else:
+        key, value, is_new = _long(ks, record, field, value)
+    batch.fresh[key] = value
+    if is_new:
+        record.fields += 1
+        ks.dirty[name] = record
+    if name in ks.observed:
+        ks.tell(name)
     return is_new
 
 
@@ -72,32 +101,40 @@ def put_many(ks: Keyspace, name: bytes, pairs: Sequence[tuple[bytes, bytes]]) ->
     """Give fields values one after the other, creating the hash if needed.
 
     returns: how many fields are new.
+    raises: EngineError: two long fields have one digest; the turn is rolled back.
     cost: O(len(pairs)).
     """
     if not pairs:
         find(ks, name)
         return 0
     record = find(ks, name) or ks.new_collection(name, HashRecord)
-    added = sum(_write(ks, record, field, value) for field, value in pairs)
+    batch = ks.batch
+    fresh, read, prefix = batch.fresh, batch.get, record.prefix
+    added = 0
+    for field, value in pairs:
+        if len(field) <= PLAIN_BYTES:
+            key = prefix + field
+            added += read(key) is None
+            fresh[key] = value
+        else:
+            key, stored, is_new = _long(ks, record, field, value)
+            added += is_new
+            fresh[key] = stored
+    record.fields += added
     ks.changed(name, record)
     return added
 
 
 def put_new(ks: Keyspace, name: bytes, field: bytes, value: bytes) -> bool:
     """Give a field a value unless it has one. returns: whether it was given. cost: O(1)."""
-    if exists(ks, name, field):
-        return False
-    return put(ks, name, field, value)
+    return get(ks, name, field) is None and put(ks, name, field, value)
 
 
 def take(ks: Keyspace, name: bytes, field: bytes) -> bytes | None:
     """Remove a field. returns: its value; None if there was none. cost: O(1)."""
-    record = find(ks, name)
-    if record is None:
-        return None
-    value = _read(ks, record, field)
+    value = get(ks, name, field)
     if value is not None:
-        _remove(ks, name, record, (field,))
+        delete(ks, name, (field,))
     return value
 
 
@@ -108,13 +145,30 @@ def take_many(ks: Keyspace, name: bytes, fields: Iterable[bytes]) -> list[bytes 
 
 def delete(ks: Keyspace, name: bytes, fields: Iterable[bytes]) -> int:
     """Remove fields. returns: how many there were. cost: O(fields given)."""
-    record = find(ks, name)
-    if record is None:
-        return 0
-    there = [field for field in dict.fromkeys(fields) if _read(ks, record, field) is not None]
-    if there:
-        _remove(ks, name, record, there)
-    return len(there)
+    record = ks.young.get(name)
+    if record.__class__ is not HashRecord or record.expire_ms:
+        record = find(ks, name)
+        if record is None:
+            return 0
+    batch = ks.batch
+    removed = 0
+    for field in fields:
+        if len(field) <= PLAIN_BYTES:
+            key = record.prefix + field
+            there = batch.get(key) is not None
+        else:
+            key = record.prefix + pack_name(field)
+            there = _read_long(ks, record, field) is not None
+        if there:
+            batch.fresh[key] = None
+            removed += 1
+    if removed:
+        record.fields = left = record.fields - removed
+        if left:
+            ks.changed(name, record)
+        else:
+            ks.emptied(name, record)
+    return removed
 
 
 def clear(ks: Keyspace, name: bytes) -> int:
@@ -126,6 +180,9 @@ def clear(ks: Keyspace, name: bytes) -> int:
     return record.fields
 
 
+# -- all fields -----------------------------------------------------------------------------------------------------
+
+
 def scan(ks: Keyspace, name: bytes, place: bytes, limit: int) -> tuple[list[tuple[bytes, bytes]], bytes]:
     """Up to `limit` fields with their values, from `place` on (b"" is the beginning).
 
@@ -134,64 +191,95 @@ def scan(ks: Keyspace, name: bytes, place: bytes, limit: int) -> tuple[list[tupl
     cost: O(limit), and the pending mutations are applied first.
     """
     record = find(ks, name)
+    return ([], b"") if record is None else _slice(ks, record, place, limit)
+
+
+def fields(ks: Keyspace, name: bytes) -> list[bytes]:
+    """All fields in their order. cost: O(fields); no value is read but those of long fields."""
+    record = find(ks, name)
     if record is None:
-        return [], b""
-    prefix = record.prefix
-    pairs = ks.batch.scan(prefix + place, after(prefix), limit)
-    cut = len(prefix)
-    found = []
-    for key, stored in pairs:
-        packed = key[cut:]
-        found.append(_open(stored) if len(packed) > PLAIN_BYTES else (packed, stored))
-    return found, pairs[-1][0][cut:] + b"\0" if len(pairs) == limit else b""
+        return []
+    return [field_of(ks, record, key) for some in keys(ks, record) for key in some]
 
 
 def items(ks: Keyspace, name: bytes) -> Iterator[tuple[bytes, bytes]]:
     """All fields with their values; nothing may change before the last one is taken."""
+    record = find(ks, name)
+    return iter(()) if record is None else each(ks, record)
+
+
+def each(ks: Keyspace, record: HashRecord) -> Iterator[tuple[bytes, bytes]]:
+    """All fields of a hash with their values, in bounded memory; nothing may change before the last one is taken."""
+    if record.fields < MANY:
+        return iter(_slice(ks, record, b"", record.fields)[0])
+    return _walk(ks, record)
+
+
+def keys(ks: Keyspace, record: HashRecord) -> Iterator[list[bytes]]:
+    """The engine keys of all fields, `MANY` at a time; values are not read."""
+    start, stop = record.prefix, after(record.prefix)
+    while True:
+        found = ks.batch.scan_keys(start, stop, MANY)
+        yield found
+        if len(found) < MANY:
+            return
+        start = found[-1] + b"\0"
+
+
+def open_key(ks: Keyspace, record: HashRecord, key: bytes) -> tuple[bytes, bytes]:
+    """The field and the value under an engine key. cost: O(1)."""
+    return _open(key[len(record.prefix) :], ks.batch.get(key) or b"")
+
+
+def field_of(ks: Keyspace, record: HashRecord, key: bytes) -> bytes:
+    """The field under an engine key; a value is read only where a long field stands in it. cost: O(1)."""
+    field = key[len(record.prefix) :]
+    return field if len(field) <= PLAIN_BYTES else open_key(ks, record, key)[0]
+
+
+def _walk(ks: Keyspace, record: HashRecord) -> Iterator[tuple[bytes, bytes]]:
     place = b""
     while True:
-        found, place = scan(ks, name, place, MANY)
+        found, place = _slice(ks, record, place, MANY)
         yield from found
         if not place:
             return
 
 
-def _read(ks: Keyspace, record: HashRecord, field: bytes) -> bytes | None:
-    if len(field) <= PLAIN_BYTES:
-        return ks.batch.get(record.prefix + field)
-    stored = ks.batch.get(record.prefix + pack_name(field))
+def _slice(ks: Keyspace, record: HashRecord, place: bytes, limit: int) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    prefix = record.prefix
+    cut = len(prefix)
+    pairs = ks.batch.scan(prefix + place, after(prefix), limit)
+    found = [_open(key[cut:], stored) for key, stored in pairs]
+    return found, pairs[-1][0][cut:] + b"\0" if len(pairs) == limit else b""
+
+
+# -- long fields ----------------------------------------------------------------------------------------------------
+
+
+def _read_long(ks: Keyspace, record: HashRecord, field: bytes) -> bytes | None:
+    """The value of a field of any length."""
+    packed = pack_name(field)
+    stored = ks.batch.get(record.prefix + packed)
     if stored is None:
         return None
-    full, value = _open(stored)
+    full, value = _open(packed, stored)
     return value if full == field else None
 
 
-def _write(ks: Keyspace, record: HashRecord, field: bytes, value: bytes) -> bool:
-    """Store a field; returns whether it is new. The caller notes the change."""
-    if len(field) <= PLAIN_BYTES:
-        key = record.prefix + field
-    else:
-        key = record.prefix + pack_name(field)
-        value = len(field).to_bytes(_LENGTH_BYTES, "big") + field + value
-    is_new = ks.batch.get(key) is None
-    ks.batch.fresh[key] = value
-    record.fields += is_new
-    return is_new
+def _long(ks: Keyspace, record: HashRecord, field: bytes, value: bytes) -> tuple[bytes, bytes, bool]:
+    """Where and how a long field is stored, and whether it is new."""
+    packed = pack_name(field)
+    key = record.prefix + packed
+    known = ks.batch.get(key)
+    if known is not None and _open(packed, known)[0] != field:
+        raise EngineError(f"two fields of a hash have the digest {packed[-16:].hex()}")
+    return key, len(field).to_bytes(_LENGTH_BYTES, "big") + field + value, known is None
 
 
-def _remove(ks: Keyspace, name: bytes, record: HashRecord, there: Sequence[bytes]) -> None:
-    """Remove fields that exist, and the hash with the last of them."""
-    fresh = ks.batch.fresh
-    for field in there:
-        fresh[record.prefix + pack_name(field)] = None
-    record.fields -= len(there)
-    if record.fields:
-        ks.changed(name, record)
-    else:
-        ks.emptied(name, record)
-
-
-def _open(stored: bytes) -> tuple[bytes, bytes]:
-    """The field and the value in what is stored for a long field."""
+def _open(packed: bytes, stored: bytes) -> tuple[bytes, bytes]:
+    """The field and the value that are stored under a packed field."""
+    if len(packed) <= PLAIN_BYTES:
+        return packed, stored
     start = _LENGTH_BYTES + int.from_bytes(stored[:_LENGTH_BYTES], "big")
     return stored[_LENGTH_BYTES:start], stored[start:]
