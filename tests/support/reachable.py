@@ -11,12 +11,20 @@ from spoold.keyspace.record import (
     ScheduleRecord,
     SetRecord,
     TaggedListRecord,
+    ZsetRecord,
     decode,
 )
 from support.room import Room
 
 # Engine keys of one element: a set keeps each member twice.
-_KEYS_OF_AN_ELEMENT = {ListRecord: 1, TaggedListRecord: 1, SetRecord: 2, HashRecord: 1, ScheduleRecord: 1}
+_KEYS_OF_AN_ELEMENT = {
+    ListRecord: 1,
+    TaggedListRecord: 1,
+    SetRecord: 2,
+    HashRecord: 1,
+    ScheduleRecord: 1,
+    ZsetRecord: 2,
+}
 
 
 def assert_nothing_is_left_over(room: Room) -> None:

@@ -9,11 +9,13 @@
 | list, tuple      | array             | *                     | *                 |
 | dict             | map               | * flat, key then value| %                 |
 | SetReply         | set               | *                     | ~                 |
+| Pairs            | array of pairs    | * flat                | * of *2           |
 | float            | double            | $ shortest text       | ,                 |
 | bool             | truth value       | :1 :0                 | #t #f             |
 | Simple           | status line       | +                     | +                 |
 | Verbatim         | text with a format| $                     | =                 |
 | Push             | out of band       | *                     | >                 |
+| Pushes           | several of these  | * each                | > each            |
 | CommandError     | an error in place | -                     | -                 |
 | NO_REPLY         | nothing is sent   |                       |                   |
 """
@@ -60,6 +62,16 @@ class SetReply:
         self.items = items
 
 
+class Pairs:
+    """Members with their scores, fields with their values: flat in RESP2."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Sequence[tuple[Any, Any]]) -> None:
+        """items: the pairs, in the order to send them."""
+        self.items = items
+
+
 class Push:
     """Out-of-band data: pub/sub messages, MONITOR lines, invalidations."""
 
@@ -68,6 +80,24 @@ class Push:
     def __init__(self, items: Sequence[Any]) -> None:
         """items: the kind of push first."""
         self.items = items
+
+
+class Pushes:
+    """Several pushes as the answer to one request (SUBSCRIBE); sent also to who asked for no replies."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Sequence[Push]) -> None:
+        """items: in the order to send them."""
+        self.items = items
+
+
+class Unasked(bytes):
+    """Encoded: answers no request. What a turn that is rolled back would have told others is dropped."""
+
+
+class Lasting(bytes):
+    """Encoded: answers a request that has no part in the turn's outcome, so that it holds also if that is undone."""
 
 
 class _Marker:
@@ -88,5 +118,5 @@ NO_REPLY: Final = _Marker("NO_REPLY")
 
 Reply: TypeAlias = (
     "int | bytes | None | float | bool | list[Any] | tuple[Any, ...] | dict[Any, Any] | Simple | Verbatim | SetReply"
-    " | Push | CommandError | _Marker"
+    " | Pairs | Push | Pushes | CommandError | _Marker"
 )

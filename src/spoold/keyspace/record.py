@@ -9,6 +9,7 @@
     set body        object id 8 | members 8 | head 8 | next 8   sequences in use lie in head <= sequence < next
     hash body       object id 8 | fields 8
     schedule body   object id 8 | items 8 | first 8 | next 8   none is due before first; next: the next sequence
+    zset body       object id 8 | members 8
 
 To add a type: a subclass with a free type byte, its body, and a line in `_TYPES`; raise `env.FORMAT_VERSION` only if
 what is already stored changes. Records are cached decoded and changed in place; whoever changes one tells
@@ -33,7 +34,11 @@ _TAGGED_BODY = struct.Struct(">QQQQQQ")
 _SET_BODY = struct.Struct(">QQQQ")
 _HASH_BODY = struct.Struct(">QQ")
 _SCHEDULE_BODY = struct.Struct(">QQQQ")
+_ZSET_BODY = struct.Struct(">QQ")
 _LONG_NAME: Final = 0x80
+
+# What a bytes object in a list takes besides its bytes.
+_KEY_OVERHEAD_BYTES: Final = 41
 
 
 STAMP_BITS: Final = (1 << 62) - 1
@@ -298,8 +303,46 @@ class ScheduleRecord(Collection):
         return self.items
 
 
+class ZsetRecord(Collection):
+    """A sorted set: members in the order of their scores, equal scores in the order of the members' bytes.
+
+    members: how many.
+    low, low_stop: what is kept in memory of the score index, see zsets/order.py.
+    """
+
+    __slots__ = ("low", "low_stop", "members")
+
+    type_byte = 6
+    kind = b"zset"
+    wakes = True
+
+    def __init__(self, object_id: int = 0) -> None:
+        super().__init__(object_id)
+        self.members = 0
+        self.low: list[bytes] = []
+        self.low_stop = b""
+
+    def body(self) -> bytes:
+        """What stands behind the head."""
+        return _ZSET_BODY.pack(self.object_id, self.members)
+
+    def load_body(self, body: bytes) -> None:
+        """Take the fields from what `body` gave."""
+        object_id, self.members = _ZSET_BODY.unpack(body)
+        self.adopt(object_id)
+
+    def count(self) -> int:
+        """How many elements there are."""
+        return self.members
+
+    def size(self) -> int:
+        """Bytes that the decoded record holds beyond its fixed fields."""
+        return sum(map(len, self.low)) + _KEY_OVERHEAD_BYTES * len(self.low)
+
+
 _TYPES: Final[dict[int, type[Record]]] = {
-    cls.type_byte: cls for cls in (StringRecord, ListRecord, TaggedListRecord, SetRecord, HashRecord, ScheduleRecord)
+    cls.type_byte: cls
+    for cls in (StringRecord, ListRecord, TaggedListRecord, SetRecord, HashRecord, ScheduleRecord, ZsetRecord)
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from spoold.core.errors import CommandError, ProtocolError
 from spoold.core.numerals import format_float
-from spoold.core.reply import NO_REPLY, NULL_ARRAY, OK, Push, SetReply, Simple, Verbatim
+from spoold.core.reply import NO_REPLY, NULL_ARRAY, OK, Lasting, Pairs, Push, Pushes, SetReply, Simple, Verbatim
 
 Encoder: TypeAlias = Callable[[Any], bytes]
 
@@ -100,6 +100,8 @@ def _other2(reply: Any) -> bytes:
         return _items(b"*%d\r\n", [part for pair in reply.items() for part in pair], encode2)
     if isinstance(reply, (SetReply, Push)):
         return _items(b"*%d\r\n", reply.items, encode2)
+    if isinstance(reply, Pairs):
+        return _items(b"*%d\r\n", [part for pair in reply.items for part in pair], encode2)
     if isinstance(reply, Verbatim):
         return _STRING % (len(reply.text), reply.text)
     if reply is NULL_ARRAY:
@@ -116,6 +118,8 @@ def _other3(reply: Any) -> bytes:
         return b"%%%d\r\n" % len(reply) + b"".join([encode3(part) for pair in reply.items() for part in pair])
     if isinstance(reply, SetReply):
         return _items(b"~%d\r\n", reply.items, encode3)
+    if isinstance(reply, Pairs):
+        return _items(b"*%d\r\n", reply.items, encode3)
     if isinstance(reply, Push):
         return _items(b">%d\r\n", reply.items, encode3)
     if isinstance(reply, Verbatim):
@@ -136,6 +140,8 @@ def _shared(reply: Any, encode: Encoder) -> bytes:
         return _items(b"*%d\r\n", reply, encode)
     if reply is NO_REPLY:
         return b""
+    if isinstance(reply, Pushes):
+        return Lasting(b"".join(map(encode, reply.items)))
     if isinstance(reply, int):
         return b":%d\r\n" % reply
     if isinstance(reply, (bytes, bytearray, memoryview)):
