@@ -7,6 +7,7 @@ from typing import Final
 
 from spoold.datatypes.hashes import commands as hashes
 from spoold.datatypes.hashes import counters as hashes_counters
+from spoold.datatypes.hashes import scan as hashes_scan
 from spoold.datatypes.keys import commands as keys
 from spoold.datatypes.keys import databases, expire, iterate, objects, sort, transfer
 from spoold.datatypes.lists import blocking
@@ -25,6 +26,7 @@ ROOMS: Final[tuple[ModuleType, ...]] = (
     bitfield,
     hashes,
     hashes_counters,
+    hashes_scan,
     lists,
     blocking,
     sets,

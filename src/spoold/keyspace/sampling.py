@@ -1,4 +1,4 @@
-"""Pick a name at random: an ordered engine knows no n-th key, and names are anything but evenly spread.
+"""Pick a name, or an element, at random: an ordered engine knows no n-th key, and keys are anything but evenly spread.
 
 A small database is listed, so its choice is even. In a larger one several **descents** are made: at each fork, where
 names differ for the first time, one of the next bytes is taken at random, until so few names are left that they can be
@@ -37,13 +37,8 @@ def random_name(ks: Keyspace, chance: random.Random) -> bytes | None:
     """
     ks.write()
     batch = ks.dbs.batch
-    stop = after(ks.prefix)
-    if ks.count <= _LISTED:
-        keys = batch.scan_keys(ks.prefix, stop, _LISTED)
-    else:
-        forks: Forks = {}
-        ways = [_descend(batch, ks.prefix, stop, chance, forks) for _ in range(_DESCENTS)]
-        keys = chance.choices([keys for keys, _ in ways], [len(keys) / likely for keys, likely in ways])[0]
+    few = ks.count <= _LISTED
+    keys = batch.scan_keys(ks.prefix, after(ks.prefix), _LISTED) if few else _window(batch, ks.prefix, chance, {})
     chance.shuffle(keys)
     for key in keys:
         raw = batch.get(key)
@@ -53,6 +48,22 @@ def random_name(ks: Keyspace, chance: random.Random) -> bytes | None:
                 return key[len(ks.prefix) :] if full_name is None else full_name
     found, _ = ks.scan(b"", _SEARCHED)
     return found[0][0] if found else None
+
+
+def random_key(batch: Batch, prefix: bytes, chance: random.Random, forks: Forks) -> bytes:
+    """Choose one of the engine keys that start with `prefix`, of which there is at least one; all are nearly as likely.
+
+    forks: what earlier calls met among the same keys; empty at first.
+    cost: O(1) engine reads, whatever the number of keys: about a millisecond.
+    """
+    return chance.choice(_window(batch, prefix, chance, forks))
+
+
+def _window(batch: Batch, prefix: bytes, chance: random.Random, forks: Forks) -> list[bytes]:
+    """One of several windows, drawn by the keys in it over how likely it was to come there."""
+    stop = after(prefix)
+    ways = [_descend(batch, prefix, stop, chance, forks) for _ in range(_DESCENTS)]
+    return chance.choices([keys for keys, _ in ways], [len(keys) / likely for keys, likely in ways])[0]
 
 
 def _descend(batch: Batch, start: bytes, stop: bytes, chance: random.Random, forks: Forks) -> tuple[list[bytes], float]:
