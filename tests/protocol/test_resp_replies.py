@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spoold.core.errors import CommandError, ProtocolError, WrongType
-from spoold.core.reply import NO_REPLY, NULL_ARRAY, OK, PONG, Pairs, Push, SetReply, Simple, Verbatim
+from spoold.core.reply import NO_REPLY, NULL_ARRAY, OK, PONG, Keyed, Pairs, Push, SetReply, Simple, Verbatim
 from spoold.protocol.resp import RespCodec, encode2, encode3
 
 
@@ -56,6 +56,7 @@ SHAPES: list[tuple[Any, bytes, bytes]] = [
     ({b"a": 1, b"b": None}, b"*4\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n$-1\r\n", b"%2\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n_\r\n"),
     ({}, b"*0\r\n", b"%0\r\n"),
     ([{b"a": [True]}], b"*1\r\n*2\r\n$1\r\na\r\n*1\r\n:1\r\n", b"*1\r\n%1\r\n$1\r\na\r\n*1\r\n#t\r\n"),
+    (Keyed([[b"a", [1]]]), b"*1\r\n*2\r\n$1\r\na\r\n*1\r\n:1\r\n", b"%1\r\n$1\r\na\r\n*1\r\n:1\r\n"),
     (Pairs([(b"a", 1.5)]), b"*2\r\n$1\r\na\r\n$3\r\n1.5\r\n", b"*1\r\n*2\r\n$1\r\na\r\n,1.5\r\n"),
     (SetReply([b"a", b"b"]), b"*2\r\n$1\r\na\r\n$1\r\nb\r\n", b"~2\r\n$1\r\na\r\n$1\r\nb\r\n"),
     (

@@ -21,9 +21,10 @@ class Wait:
     serve: takes what the named key has, and only that, when it has become ready; returns the reply, or STILL_WAITING
         where this key has nothing for the caller after all. None: the handler is run again, for all its keys.
     denied_reply: the answer where nothing may block (EXEC, scripts); timeout_reply if not given.
+    needs_keys: `serve` is also asked when one of the keys goes, or comes to hold something else.
     """
 
-    __slots__ = ("denied_reply", "keys", "serve", "timeout_reply", "timeout_s")
+    __slots__ = ("denied_reply", "keys", "needs_keys", "serve", "timeout_reply", "timeout_s")
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class Wait:
         serve: Serve | None = None,
         *,
         denied_reply: Any = ...,
+        needs_keys: bool = False,
     ) -> None:
         """Made by blocking commands only."""
         self.keys = keys
@@ -40,6 +42,7 @@ class Wait:
         self.timeout_reply = timeout_reply
         self.serve = serve
         self.denied_reply = timeout_reply if denied_reply is ... else denied_reply
+        self.needs_keys = needs_keys
 
 
 STILL_WAITING: Final = Wait((), 0.0, None)

@@ -10,6 +10,7 @@
 | dict             | map               | * flat, key then value| %                 |
 | SetReply         | set               | *                     | ~                 |
 | Pairs            | array of pairs    | * flat                | * of *2           |
+| Keyed            | map               | * of *2           | %                 |
 | float            | double            | $ shortest text       | ,                 |
 | bool             | truth value       | :1 :0                 | #t #f             |
 | Simple           | status line       | +                     | +                 |
@@ -70,6 +71,12 @@ class Pairs:
     def __init__(self, items: Sequence[tuple[Any, Any]]) -> None:
         """items: the pairs, in the order to send them."""
         self.items = items
+
+
+class Keyed(list[Any]):
+    """What was read of several keys: a list of [key, value] in RESP2, a map in RESP3. Its items are such pairs."""
+
+    __slots__ = ()
 
 
 class Push:

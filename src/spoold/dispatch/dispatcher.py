@@ -21,7 +21,7 @@ from spoold.command.context import STILL_WAITING, Context, Wait
 from spoold.command.parts import Parts
 from spoold.command.table import CommandTable, Container, Entry, check_arity
 from spoold.core.errors import CommandError, WrongType
-from spoold.core.reply import NO_REPLY, OK
+from spoold.core.reply import NO_REPLY, OK, Pushes
 from spoold.dispatch.admission import Admission
 from spoold.dispatch.pause import POSTPONED, Pause
 from spoold.dispatch.session import Session
@@ -46,6 +46,7 @@ class Dispatcher:
     alert: something holds for all clients (MONITOR runs, writes are refused, the server is paused), so that no
         session is plain; change it through `set_alert`.
     observers: told of each request that has run while alert; of a script before the requests in it.
+    on_leave: told of each client that is gone.
     on_slow: told of requests slower than `slow_s` seconds, those inside EXEC and scripts too.
     """
 
@@ -68,6 +69,7 @@ class Dispatcher:
         self.alert = False
         self._alerts: set[str] = set()
         self.observers: list[Observer] = []
+        self.on_leave: list[Callable[[Session], None]] = []
         self.slow_s = 0.01
         self.on_slow: SlowObserver = _ignore_slow
         self.sessions: dict[Session, None] = {}
@@ -96,6 +98,8 @@ class Dispatcher:
         session.queue.clear()
         self.pause.held.pop(session, None)
         self.sessions.pop(session, None)
+        for hook in self.on_leave:
+            hook(session)
 
     def unwatch(self, session: Session) -> None:
         """Forget what the session watches."""
@@ -234,7 +238,7 @@ class Dispatcher:
                 self._tell(session, request)
         session.last = entry
         if (session.mute or session.skip_reply) and reply.__class__ is not Wait and _muted(session):
-            reply = NO_REPLY
+            reply = reply if reply.__class__ is Pushes else NO_REPLY
         return reply, ran
 
     def _tell(self, session: Session, request: list[bytes]) -> None:
@@ -287,7 +291,7 @@ class Dispatcher:
         keyspace = session.ctx.ks
         keys = [(keyspace.index, name) for name in dict.fromkeys(wait.keys)]
         deadline_s = self.turn.now_s + wait.timeout_s if wait.timeout_s else 0.0
-        waiter = Waiter(session, keys, request, wait.serve, wait.timeout_reply, deadline_s)
+        waiter = Waiter(session, keys, request, wait.serve, wait.timeout_reply, deadline_s, needs_keys=wait.needs_keys)
         for _, name in keys:
             keyspace.waiting.add(name, waiter)
             keyspace.observe(name)
@@ -339,13 +343,16 @@ class Dispatcher:
 
     def _serve_key(self, keyspace: Keyspace, name: bytes) -> None:
         queues = keyspace.waiting.queues
+        needed = keyspace.waiting.needed
         passed = 0  # at the head of the queue: who waits for another type than the key now has
-        while (queue := queues.get(name)) and len(queue) > passed and keyspace.find(name) is not None:
-            waiter = next(islice(queue, passed, None))
-            reply = self._try_again(waiter, name)
-            if reply.__class__ is Wait:
+        while (queue := queues.get(name)) and (name in needed or keyspace.find(name) is not None):
+            for waiter in islice(queue, passed, None):
+                reply = self._try_again(waiter, name)
+                if reply.__class__ is not Wait:
+                    break
                 passed += 1
-                continue
+            else:
+                return
             if self._served_turn != self.turn.turns:
                 self._served_turn = self.turn.turns
                 self._served.clear()

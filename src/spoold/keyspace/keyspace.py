@@ -192,10 +192,11 @@ class Keyspace:
         return None if record is ABSENT else record.expire_ms
 
     def tell(self, name: bytes) -> None:
-        """Break the watches on `name`; if it holds what one can wait for, note that its waiters may go on."""
+        """Break the watches on `name`; if its waiters may go on, or are to know that it is gone, note that."""
         for watch in self.watches.get(name, ()):
             watch.broken = True
-        if name in self.waiting.queues and (self.young.get(name) or self._load(name)).wakes:
+        waiting = self.waiting
+        if name in waiting.queues and (name in waiting.needed or (self.young.get(name) or self._load(name)).wakes):
             self.dbs.ready[(self.index, name)] = None
 
     def _drop(self, name: bytes, record: Record) -> None:

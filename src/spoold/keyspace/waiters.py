@@ -15,11 +15,11 @@ class Waiter:
     """One parked caller.
 
     keys: (database index, name) of each key that may wake it.
-    request: its command. serve, timeout_reply: as in `command.context.Wait`.
+    request: its command. serve, timeout_reply, needs_keys: as in `command.context.Wait`.
     owner: the dispatcher's session. deadline_s: monotonic, 0 = none; timer: its handle, or None.
     """
 
-    __slots__ = ("deadline_s", "keys", "owner", "request", "serve", "timeout_reply", "timer")
+    __slots__ = ("deadline_s", "keys", "needs_keys", "owner", "request", "serve", "timeout_reply", "timer")
 
     def __init__(
         self,
@@ -29,6 +29,8 @@ class Waiter:
         serve: Callable[[bytes], Any] | None,
         timeout_reply: Any,
         deadline_s: float,
+        *,
+        needs_keys: bool = False,
     ) -> None:
         """Made by the dispatcher when a handler returns Wait."""
         self.owner = owner
@@ -37,34 +39,49 @@ class Waiter:
         self.serve = serve
         self.timeout_reply = timeout_reply
         self.deadline_s = deadline_s
+        self.needs_keys = needs_keys
         self.timer: Any = None
 
 
 class WaitQueues:
-    """The queues of one database, and the keys of it that became ready."""
+    """The queues of one database, and the keys of it that became ready.
 
-    __slots__ = ("queues",)
+    needed: how many of those who wait for a name want to know when it goes.
+    """
+
+    __slots__ = ("needed", "queues")
 
     def __init__(self) -> None:
         """No one waits."""
         self.queues: dict[bytes, dict[Waiter, None]] = {}
+        self.needed: dict[bytes, int] = {}
 
     def add(self, name: bytes, waiter: Waiter) -> None:
         """Queue the waiter behind all who wait for `name` already."""
         self.queues.setdefault(name, {})[waiter] = None
+        self._need(name, waiter)
 
     def add_first(self, name: bytes, waiter: Waiter) -> None:
         """Put a waiter back that was taken out of the head of the queue. cost: O(waiters of the name)."""
         self.queues[name] = {waiter: None, **self.queues.get(name, {})}
+        self._need(name, waiter)
 
     def remove(self, name: bytes, waiter: Waiter) -> None:
         """Take the waiter out of the queue of `name`."""
         queue = self.queues.get(name)
-        if queue is not None:
-            queue.pop(waiter, None)
+        if queue is not None and waiter in queue:
+            del queue[waiter]
             if not queue:
                 del self.queues[name]
+            if waiter.needs_keys:
+                self.needed[name] -= 1
+                if not self.needed[name]:
+                    del self.needed[name]
 
     def of(self, name: bytes) -> list[Waiter]:
         """Who waits for `name`, the longest-waiting first."""
         return list(self.queues.get(name, ()))
+
+    def _need(self, name: bytes, waiter: Waiter) -> None:
+        if waiter.needs_keys:
+            self.needed[name] = self.needed.get(name, 0) + 1

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from spoold.core.errors import CommandError, ProtocolError
 from spoold.core.numerals import format_float
-from spoold.core.reply import NO_REPLY, NULL_ARRAY, OK, Lasting, Pairs, Push, Pushes, SetReply, Simple, Verbatim
+from spoold.core.reply import NO_REPLY, NULL_ARRAY, OK, Keyed, Lasting, Pairs, Push, Pushes, SetReply, Simple, Verbatim
 
 Encoder: TypeAlias = Callable[[Any], bytes]
 
@@ -120,6 +120,8 @@ def _other3(reply: Any) -> bytes:
         return _items(b"~%d\r\n", reply.items, encode3)
     if isinstance(reply, Pairs):
         return _items(b"*%d\r\n", reply.items, encode3)
+    if isinstance(reply, Keyed):
+        return b"%%%d\r\n" % len(reply) + b"".join([encode3(part) for pair in reply for part in pair])
     if isinstance(reply, Push):
         return _items(b">%d\r\n", reply.items, encode3)
     if isinstance(reply, Verbatim):
