@@ -16,6 +16,7 @@ def client_line(session: Session, now_s: float, *, me: bool) -> bytes:
     peer = session.peer
     transaction = session.transaction
     queued = () if transaction is None else transaction.requests
+    listens = session.subscriptions
     out_bytes = sum(map(len, session.out))
     queue_bytes = sum(len(word) for request in queued for word in request)
     fields: dict[str, object] = {
@@ -28,9 +29,9 @@ def client_line(session: Session, now_s: float, *, me: bool) -> bytes:
         "idle": int(now_s - session.active_s),
         "flags": _flags(session),
         "db": session.ctx.ks.index,
-        "sub": 0,
-        "psub": 0,
-        "ssub": 0,
+        "sub": 0 if listens is None else len(listens.channels),
+        "psub": 0 if listens is None else len(listens.patterns),
+        "ssub": 0 if listens is None else len(listens.shards),
         "multi": -1 if transaction is None else len(queued),
         "qbuf": 0,
         "qbuf-free": 0,
@@ -60,7 +61,7 @@ def _flags(session: Session) -> str:
     waits = session.waiter is not None or session in session.dispatcher.pause.held
     letters = (
         ("O", "monitor" in session.special),
-        ("P", "subscribed" in session.special),
+        ("P", session.subscriptions is not None),
         ("x", session.transaction is not None),
         ("b", waits),
         ("d", watch is not None and watch.broken),

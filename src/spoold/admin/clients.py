@@ -321,7 +321,7 @@ def _of_type(text: bytes) -> Filter:
     word = text.lower()
     if word not in _TYPES:
         raise CommandError(b"Unknown client type '" + text + b"'")
-    return lambda session: word == (b"pubsub" if "subscribed" in session.special else b"normal")
+    return lambda session: word == (b"pubsub" if session.subscriptions is not None else b"normal")
 
 
 def _filters(options: Sequence[bytes]) -> tuple[list[Filter], bool]:

@@ -23,6 +23,7 @@ from spoold.core.errors import (
 from spoold.core.numerals import parse_int, parse_int32
 from spoold.core.reply import OK, PONG, Reply, Simple
 from spoold.dispatch.session import session_of
+from spoold.pubsub.hub import Hub
 
 _FLAGS = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY
 _DEFAULT_USER = b"default"
@@ -31,7 +32,12 @@ _RESET = Simple(b"RESET")
 
 @command("PING", flags=FAST, since="1.0.0", syntax="PING [message]", group="connection")
 def ping(ctx: Context, message: bytes | None = None) -> Reply:
-    """Answers PONG, or the given message: shows that the server is alive."""
+    """Answers PONG, or the given message: shows that the server is alive.
+
+    returns: for a connection that listens to channels in RESP2, [pong, message].
+    """
+    if ctx.owner.subscriptions is not None and ctx.peer.protocol == 2:
+        return [b"pong", message or b""]
     return PONG if message is None else message
 
 
@@ -128,11 +134,13 @@ def hello(ctx: Context, protover: bytes | None = None, *options: bytes) -> Reply
 def reset(ctx: Context) -> Reply:
     """Puts the connection back into the state of a fresh one.
 
-    Ends MULTI, WATCH, MONITOR and CLIENT REPLY; database 0, RESP2, no name; a password must be given again.
+    Ends MULTI, WATCH, MONITOR, subscriptions and CLIENT REPLY; database 0, RESP2, no name; a password must be given
+    again.
     source: Redis's RESET page; tried with redis 7.0.15.
     """
     session = session_of(ctx)
     ctx.parts.get(Monitor).forget(session)
+    ctx.parts.get(Hub).forget(session)
     session.special.clear()
     session.mute = False
     session.skip_reply = 0

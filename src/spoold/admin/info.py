@@ -25,6 +25,7 @@ from spoold.engine.commit import Commit
 from spoold.keyspace.expiry import count_expiring
 from spoold.metrics.info import Fields, human_bytes, render
 from spoold.metrics.registry import Metrics, total_memory
+from spoold.pubsub.hub import Hub
 
 REDIS_VERSION = "7.0.15"
 """The version of Redis whose commands and replies these are: clients choose by it what they send."""
@@ -169,6 +170,7 @@ def _persistence(ctx: Context) -> Fields:
 
 def _stats(ctx: Context) -> Fields:
     dispatcher, metrics = ctx.parts.get(Dispatcher), ctx.parts.get(Metrics)
+    hub = ctx.parts.get(Hub)
     entries = dispatcher.entries()
     counted = metrics.since_reset(totals(ctx))
     return {
@@ -189,8 +191,9 @@ def _stats(ctx: Context) -> Fields:
         # Not counted: that would cost every read. Clients that compute a ratio need the fields.
         "keyspace_hits": 0,
         "keyspace_misses": 0,
-        "pubsub_channels": 0,
-        "pubsub_patterns": 0,
+        "pubsub_channels": len(hub.channels),
+        "pubsub_patterns": len(hub.patterns),
+        "pubsubshard_channels": len(hub.shards),
         "latest_fork_usec": 0,
         "total_forks": 0,
         "total_error_replies": sum(entry.failed + entry.rejected for entry in entries),

@@ -165,7 +165,7 @@ def _keys(ctx: Context, request: Sequence[bytes]) -> tuple[Entry, list[int]]:
     if entry is None:
         raise NoSuchCommand
     keys: Any = entry.spec.keys
-    if not (keys.first or keys.numkeys or keys.extra or keys.finder):
+    if not (keys.first or keys.numkeys or keys.extra or keys.finder) or keys.access == "not_key":
         raise NoKeyArguments
     if not entry.low <= len(request) <= entry.high:
         raise BadNumberOfArguments

@@ -111,9 +111,9 @@ def _parse_events(text: bytes) -> bytes:
     if any(letter not in _EVENT_LETTERS for letter in text):
         raise BadValueError("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
     classes = bytes(letter for letter in _EVENT_CLASSES if letter in text or b"A"[0] in text)
-    if len(classes) == len(_EVENT_CLASSES):
-        classes = b"A"
-    return classes + bytes(letter for letter in b"KEmn" if letter in text)
+    # Where all are named, Redis does not show that `n` is too.
+    classes = b"A" if len(classes) == len(_EVENT_CLASSES) else classes + b"n" * (b"n"[0] in text)
+    return classes + bytes(letter for letter in b"KEm" if letter in text)
 
 
 def _parse_percentiles(text: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The modules with commands about the server itself."""
+"""The modules with commands about the server itself, its clients, and what they tell each other."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from spoold.admin import (
     persistence,
     replication,
 )
+from spoold.pubsub import commands as pubsub
 
 ADMIN: Final[tuple[ModuleType, ...]] = (
     connection,
@@ -31,4 +32,5 @@ ADMIN: Final[tuple[ModuleType, ...]] = (
     debug,
     replication,
     lolwut,
+    pubsub,
 )

@@ -13,6 +13,9 @@ from spoold.command.parts import Parts
 from spoold.dispatch.dispatcher import Dispatcher
 from spoold.metrics.registry import Metrics
 from spoold.metrics.slowlog import SlowLog
+from spoold.pubsub.commands import refuse_while_subscribed
+from spoold.pubsub.hub import Hub
+from spoold.pubsub.notify import Notifier
 from spoold.settings import Settings
 
 # Levels of the log as Redis names them. What it calls a notice is an info here.
@@ -26,8 +29,12 @@ def install(parts: Parts, dispatcher: Dispatcher, settings: Settings, host: Host
     config = Config()
     slowlog = SlowLog()
     metrics = Metrics(dispatcher.turn.clock, dispatcher.turn.commit.checkpoints)
-    for part in (host, config, slowlog, metrics, Monitor(dispatcher)):
+    hub = Hub()
+    for part in (host, config, slowlog, metrics, hub, Monitor(dispatcher)):
         parts.add(part)
+    dispatcher.on_leave.append(hub.forget)
+    dispatcher.admission.checks.append(refuse_while_subscribed)
+    config.on_set("notify-keyspace-events", Notifier(hub, dispatcher.dbs).select)
     note_slow(dispatcher, slowlog)
     _start_values(config, settings, host)
     _bind(config, dispatcher, slowlog, host)

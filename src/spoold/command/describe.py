@@ -39,7 +39,7 @@ _FLAG_NAMES: Final = (
 
 # Groups of commands whose name is not that of their category.
 _CATEGORY_OF_GROUP: Final = {"generic": "keyspace", "sorted-set": "sortedset", "transactions": "transaction"}
-_GROUPS_WITHOUT_CATEGORY: Final = frozenset({"server", "jobs"})
+_GROUPS_WITHOUT_CATEGORY: Final = frozenset({"server", "jobs", "pubsub"})
 
 # Commands of two groups; what Redis says of them.
 _FURTHER_CATEGORIES: Final = {

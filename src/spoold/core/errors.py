@@ -119,6 +119,50 @@ class NoFrequency(CommandError):
     )
 
 
+class ScoreIsNaN(CommandError):
+    text = "resulting score is not a number (NaN)"
+
+
+class NewOrThere(CommandError):
+    text = "XX and NX options at the same time are not compatible"
+
+
+class GreaterLessOrNew(CommandError):
+    text = "GT, LT, and/or NX options at the same time are not compatible"
+
+
+class OneIncrement(CommandError):
+    text = "INCR option supports a single increment-element pair"
+
+
+class BadScoreBound(CommandError):
+    text = "min or max is not a float"
+
+
+class BadLexBound(CommandError):
+    text = "min or max not valid string range item"
+
+
+class LimitOfRanks(CommandError):
+    text = "syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX"
+
+
+class ScoresOfLex(CommandError):
+    text = "syntax error, WITHSCORES not supported in combination with BYLEX"
+
+
+class BadWeight(CommandError):
+    text = "weight value is not a float"
+
+
+class NoInputKeys(CommandError):
+    """A union, an intersection or a difference of nothing."""
+
+    def __init__(self, name: str) -> None:
+        """name: the command, lower case."""
+        super().__init__(f"at least 1 input key is needed for '{name}' command")
+
+
 class NotADouble(CommandError):
     text = "One or more scores can't be converted into double"
 

@@ -9,8 +9,10 @@ from spoold.command.context import Context
 from spoold.command.peer import Peer
 from spoold.command.table import Entry
 from spoold.core.errors import CommandError
+from spoold.core.reply import Lasting, Unasked
 from spoold.keyspace.waiters import Waiter
 from spoold.keyspace.watchers import Watch
+from spoold.pubsub.hub import Subscriptions
 
 if TYPE_CHECKING:
     from spoold.dispatch.dispatcher import Dispatcher
@@ -43,10 +45,6 @@ class Wire(Protocol):
         ...
 
 
-class Unasked(bytes):
-    """Bytes that answer no request: what a turn that is rolled back would have told others is dropped."""
-
-
 class Transaction:
     """MULTI: the queued requests; broken: one of them was refused, so EXEC will be. bytes: of the requests."""
 
@@ -71,6 +69,7 @@ class Session:
     send: writes to the client's socket. active_s: monotonic time of the last request.
     encode: the codec's encoder for the protocol version that the client chose.
     last: the last command that it ran, None if that was unknown.
+    subscriptions: what it listens to, None for nothing.
     """
 
     __slots__ = (
@@ -97,6 +96,7 @@ class Session:
         "send",
         "skip_reply",
         "special",
+        "subscriptions",
         "transaction",
         "transaction_limit_bytes",
         "waiter",
@@ -134,7 +134,8 @@ class Session:
         self.farewell: bytes | None = None  # a protocol error, answered behind all that still waits
         self.mute = False  # CLIENT REPLY OFF
         self.skip_reply = 0  # CLIENT REPLY SKIP: 2 = with the next command, 1 = this one
-        self.special: set[str] = set()  # further reasons to leave the hot path: subscribed, monitor, …
+        self.special: set[str] = set()  # further reasons to leave the hot path: monitor, …
+        self.subscriptions: Subscriptions | None = None
         self.settle()
 
     @property
@@ -150,6 +151,7 @@ class Session:
             and not self.mute
             and not self.skip_reply
             and not self.special
+            and (self.subscriptions is None or self.peer.protocol != 2)
             and not self.dispatcher.alert
         )
 
@@ -168,7 +170,9 @@ class Session:
     def fail(self, error: CommandError) -> None:
         """The turn was rolled back: each of its replies becomes `error`."""
         line = self.encode(error)
-        self.out[:] = [line for reply in self.out if reply.__class__ is not Unasked]
+        self.out[:] = [
+            reply if reply.__class__ is Lasting else line for reply in self.out if reply.__class__ is not Unasked
+        ]
         self.out_bytes = 0
         transaction = self.transaction
         if transaction is not None:
@@ -179,11 +183,15 @@ class Session:
         self.settle()
 
     def push(self, data: bytes) -> None:
-        """Add bytes that answer no request (MONITOR, pub/sub); they leave with the turn."""
+        """Add bytes that answer no request (MONITOR, pub/sub); they leave with the turn.
+
+        data: not copied if it is Unasked already.
+        """
         if self.choked and self.wire.overflows():
             return
-        self.out.append(Unasked(data))
-        self.dispatcher.turn.join(self)
+        if not self.out:
+            self.dispatcher.turn.join(self)
+        self.out.append(data if data.__class__ is Unasked else Unasked(data))
 
 
 def _ignore_version(version: int) -> None:

@@ -50,3 +50,4 @@ class RedisFrontend:
         self.codec.set_version(version)
         self.session.encode = self.codec.encode
         self.session.peer.protocol = version
+        self.session.settle()

@@ -140,7 +140,9 @@ class Ticker:
         self._next_idle_s = now_s + IDLE_CHECK_S
         for connection in list(self._connections.open.values()):
             session = connection.session
-            if session is None or session.waiter is not None or session.special or session.queue:
+            if session is None or session.waiter is not None or session.queue:
                 continue
+            if session.special or session.subscriptions is not None:
+                continue  # it need not say anything
             if now_s - session.active_s > self.idle_s:
                 connection.close()
