@@ -203,7 +203,7 @@ class Server:
     def advance_ms(self, ms: int) -> None:
         """Move the clock, fire what falls due, run the duties."""
         self.clock.advance_ms(ms)
-        now_s = self.clock.monotonic_s()
+        now_s = self.clock.monotonic_s() + 1e-9  # sums of floats are not exact
         due = [timer for timer in self._timers if timer.when_s <= now_s]
         self._timers = [timer for timer in self._timers if timer.when_s > now_s]
         for timer in due:
