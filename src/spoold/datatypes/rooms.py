@@ -17,6 +17,9 @@ from spoold.datatypes.sets import commands as sets
 from spoold.datatypes.sets import scan as sets_scan
 from spoold.datatypes.strings import bitfield, bitmaps, counters, lcs
 from spoold.datatypes.strings import commands as strings
+from spoold.datatypes.zsets import blocking as zsets_blocking
+from spoold.datatypes.zsets import commands as zsets
+from spoold.datatypes.zsets import ranges as zsets_ranges
 
 ROOMS: Final[tuple[ModuleType, ...]] = (
     strings,
@@ -32,6 +35,9 @@ ROOMS: Final[tuple[ModuleType, ...]] = (
     sets,
     algebra,
     sets_scan,
+    zsets,
+    zsets_blocking,
+    zsets_ranges,
     keys,
     databases,
     expire,

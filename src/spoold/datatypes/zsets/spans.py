@@ -1,0 +1,108 @@
+"""What lies between two ranks, scores or members: index keys in order, for whoever reads, counts, stores or removes.
+
+Ranks are counted from the nearer end: an ordered engine knows no n-th key, so a rank costs O(members up to it), some
+0.2 µs each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import dropwhile, islice, takewhile
+
+from spoold.datatypes.zsets import order
+from spoold.datatypes.zsets.bounds import Members, Scores
+from spoold.datatypes.zsets.order import MEMBER_AT, member_at
+from spoold.keyspace.keyspace import Keyspace
+from spoold.keyspace.record import ZsetRecord
+
+
+def cut_ranks(start: int, stop: int, members: int) -> tuple[int, int]:
+    """(first rank, how many) of a range of ranks as clients write it: both included, negative from the end."""
+    first = max(start + members, 0) if start < 0 else start
+    last = stop + members if stop < 0 else min(stop, members - 1)
+    return first, max(last - first + 1, 0)
+
+
+def by_rank(
+    ks: Keyspace, name: bytes, record: ZsetRecord, start: int, stop: int, *, reverse: bool = False
+) -> list[bytes]:
+    """The keys between two ranks, both included, negative from the end. cost: O(members up to it, and of it)."""
+    first, count = cut_ranks(start, stop, record.members)
+    if not count:
+        return []
+    behind = record.members - first - count
+    if first <= behind:
+        return order.take(ks, name, record, *order.whole(record), first, count, reverse=reverse)
+    found = order.take(ks, name, record, *order.whole(record), behind, count, reverse=not reverse)
+    found.reverse()
+    return found
+
+
+def by_score(
+    ks: Keyspace,
+    name: bytes,
+    record: ZsetRecord,
+    wanted: Scores,
+    skip: int = 0,
+    count: int = -1,
+    *,
+    reverse: bool = False,
+) -> list[bytes]:
+    """The keys in a range of scores.
+
+    skip: leave out so many; negative: all. count: so many at most; negative: any number.
+    cost: O(skip + count), whatever the size of the set.
+    """
+    if skip < 0 or not count:
+        return []
+    return order.take(ks, name, record, *wanted.keys(record), skip, count, reverse=reverse)
+
+
+def by_member(
+    ks: Keyspace,
+    name: bytes,
+    record: ZsetRecord,
+    wanted: Members,
+    skip: int = 0,
+    count: int = -1,
+    *,
+    reverse: bool = False,
+) -> list[bytes]:
+    """The keys in a range of members; meant for sets whose members have one score. skip, count: as above.
+
+    cost: O(skip + count) where all have one score, else O(members).
+    """
+    if skip < 0 or not count or wanted.is_empty:
+        return []
+    keys = _by_member(ks, name, record, wanted, reverse=reverse)
+    return list(islice(keys, skip, None if count < 0 else skip + count))
+
+
+def _by_member(ks: Keyspace, name: bytes, record: ZsetRecord, wanted: Members, *, reverse: bool) -> Iterator[bytes]:
+    first, stop = order.whole(record)
+    lowest = order.lowest(ks, name, record)[:MEMBER_AT]
+    (highest,) = order.take(ks, name, record, first, stop, 0, 1, reverse=True)
+    if highest.startswith(lowest):
+        first, stop = wanted.keys(lowest)
+    # With several scores: from the first member in the range to the first behind it, in the order of the scores.
+    keys = (key for block in order.blocks(ks, name, record, first, stop, reverse=reverse) for key in block)
+    begins, goes_on = (wanted.ends, wanted.starts) if reverse else (wanted.starts, wanted.ends)
+    begun = dropwhile(lambda key: not begins(member_at(ks, record, key)), keys)
+    return takewhile(lambda key: goes_on(member_at(ks, record, key)), begun)
+
+
+def rank(ks: Keyspace, name: bytes, record: ZsetRecord, key: bytes, *, reverse: bool = False) -> int:
+    """The rank of a key of the index. cost: O(members up to it from the nearer end)."""
+    start, stop = order.whole(record)
+    ways = [
+        order.blocks(ks, name, record, start, stop),
+        order.blocks(ks, name, record, start, stop, reverse=True),
+    ]
+    passed = [0, 0]
+    while True:
+        for way in (0, 1):
+            block = next(ways[way])
+            if key in block:
+                found = passed[way] + block.index(key)
+                return found if way == reverse else record.members - 1 - found
+            passed[way] += len(block)
