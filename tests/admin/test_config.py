@@ -158,3 +158,11 @@ def test_an_exposed_listener_keeps_its_password(server: Server, a: Client) -> No
     assert a("CONFIG", "SET", "timeout", 7, "requirepass", "") == refusal("requirepass", reason)
     assert got(a, "timeout", "requirepass") == {b"timeout": b"0", b"requirepass": b"geheim"}
     assert a("CONFIG", "SET", "requirepass", "anders") == b"OK"
+
+
+def test_the_limits_of_small_collections_are_what_object_encoding_follows(a: Client) -> None:
+    a("HSET", "h", "f", "v", "g", "w")
+    assert a("OBJECT", "ENCODING", "h") == b"listpack"
+    assert a("CONFIG", "SET", "hash-max-ziplist-entries", 1) == b"OK"
+    assert a("OBJECT", "ENCODING", "h") == b"hashtable"
+    assert got(a, "hash-max-listpack-entries") == {b"hash-max-listpack-entries": b"1"}

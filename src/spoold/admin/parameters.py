@@ -215,6 +215,31 @@ PARAMETERS: Final = (
     ),
     Parameter("slowlog-max-len", LONG, b"128", "How many commands SLOWLOG keeps."),
     Parameter("loglevel", LOG_LEVEL, b"notice", "Least serious messages that are logged."),
+    Parameter(
+        "hash-max-listpack-entries",
+        LONG,
+        b"128",
+        "Fields up to which OBJECT ENCODING calls a hash `listpack`.",
+        alias="hash-max-ziplist-entries",
+    ),
+    Parameter(
+        "hash-max-listpack-value",
+        LONG,
+        b"64",
+        "Bytes of a field or value up to which it does.",
+        alias="hash-max-ziplist-value",
+    ),
+    Parameter("set-max-intset-entries", LONG, b"512", "Integers up to which OBJECT ENCODING calls a set `intset`."),
+    Parameter(
+        "zset-max-listpack-entries",
+        LONG,
+        b"128",
+        "Members up to which OBJECT ENCODING calls a sorted set `listpack`.",
+        alias="zset-max-ziplist-entries",
+    ),
+    Parameter(
+        "zset-max-listpack-value", LONG, b"64", "Bytes of a member up to which it does.", alias="zset-max-ziplist-value"
+    ),
     # fixed
     Parameter("dir", TEXT, b"", "The data directory (`--data`).", fixed=_PROTECTED),
     Parameter("logfile", TEXT, b"", "The log file (`--log-file`).", fixed=_IMMUTABLE),
@@ -232,11 +257,6 @@ PARAMETERS: Final = (
     Parameter("maxmemory-policy", POLICY, b"noeviction"),
     Parameter("maxmemory-samples", integer(1, INT32_MAX), b"5"),
     Parameter("maxmemory-clients", memory(), b"0"),
-    Parameter("hash-max-listpack-entries", LONG, b"128", alias="hash-max-ziplist-entries"),
-    Parameter("hash-max-listpack-value", LONG, b"64", alias="hash-max-ziplist-value"),
-    Parameter("set-max-intset-entries", LONG, b"512"),
-    Parameter("zset-max-listpack-entries", LONG, b"128", alias="zset-max-ziplist-entries"),
-    Parameter("zset-max-listpack-value", LONG, b"64", alias="zset-max-ziplist-value"),
     Parameter("list-max-listpack-size", integer(-INT32_MAX, INT32_MAX), b"-2", alias="list-max-ziplist-size"),
     Parameter("list-compress-depth", COUNT, b"0"),
     Parameter("stream-node-max-entries", LONG, b"100"),

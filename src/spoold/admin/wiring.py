@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+from functools import partial
 
 from spoold.admin.config import Config
 from spoold.admin.host import Host
 from spoold.admin.monitor import Monitor, note_slow
 from spoold.admin.parameters import BadValueError
 from spoold.command.parts import Parts
+from spoold.datatypes.keys.packed import PackedLimits
 from spoold.dispatch.dispatcher import Dispatcher
 from spoold.metrics.registry import Metrics
 from spoold.metrics.slowlog import SlowLog
@@ -22,6 +24,16 @@ from spoold.settings import Settings
 _LEVELS = {b"debug": logging.DEBUG, b"verbose": logging.INFO, b"notice": logging.INFO, b"warning": logging.WARNING}
 _LEVEL_NAMES = {"debug": b"debug", "info": b"notice", "warning": b"warning", "error": b"warning"}
 _FSYNC_NAMES = {"always": b"always", "interval": b"everysec", "memory": b"no"}
+
+
+# Where OBJECT ENCODING finds the limits that Redis has for small collections.
+_PACKED = {
+    "set-max-intset-entries": "set_integers",
+    "hash-max-listpack-entries": "hash_fields",
+    "hash-max-listpack-value": "hash_bytes",
+    "zset-max-listpack-entries": "zset_members",
+    "zset-max-listpack-value": "zset_bytes",
+}
 
 
 def install(parts: Parts, dispatcher: Dispatcher, settings: Settings, host: Host) -> Config:
@@ -38,6 +50,9 @@ def install(parts: Parts, dispatcher: Dispatcher, settings: Settings, host: Host
     note_slow(dispatcher, slowlog)
     _start_values(config, settings, host)
     _bind(config, dispatcher, slowlog, host)
+    limits = parts.own(PackedLimits)
+    for name, attribute in _PACKED.items():
+        config.on_set(name, partial(setattr, limits, attribute))
     host.duties.each_tick.append(lambda: _sample(metrics, dispatcher, host))
     return config
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from spoold.admin.parameters import PARAMETERS
+from spoold.admin.parameters import PARAMETERS, Parameter
 from spoold.admin.rooms import ADMIN
 from spoold.command.pages import command_pages
 from spoold.command.table import CommandTable
@@ -78,13 +78,16 @@ def _settings_page() -> str:
         if parameter.text:
             effect = f"{parameter.text} Set at start only." if parameter.fixed else parameter.text
             default = "" if parameter.fixed else f"`{parameter.default.decode()}`" if parameter.default else "none"
-            lines.append(f"| `{parameter.name}` | {default} | {effect} |")
+            lines.append(f"| {_names(parameter)} | {default} | {effect} |")
     lines.append(_REMEMBERED)
-    for parameter in PARAMETERS:
-        if not parameter.text:
-            names = " = ".join(f"`{name}`" for name in (parameter.name, parameter.alias) if name)
-            lines.append(f"| {names} | {f'`{parameter.default.decode()}`' if parameter.default else 'empty'} |")
+    for parameter in (each for each in PARAMETERS if not each.text):
+        default = f"`{parameter.default.decode()}`" if parameter.default else "empty"
+        lines.append(f"| {_names(parameter)} | {default} |")
     return "\n".join(lines) + "\n"
+
+
+def _names(parameter: Parameter) -> str:
+    return " = ".join(f"`{name}`" for name in (parameter.name, parameter.alias) if name)
 
 
 def _shown(default: Any, kind: str) -> str:

@@ -21,3 +21,9 @@ class Parts:
     def get(self, kind: type[T]) -> T:
         """The part of class `kind`. raises: KeyError: the server has none."""
         return cast("T", self._parts[kind])
+
+    def own(self, kind: type[T]) -> T:
+        """The part of class `kind`, made with its defaults when it is first asked for."""
+        if kind not in self._parts:
+            self._parts[kind] = kind()
+        return cast("T", self._parts[kind])

@@ -271,3 +271,33 @@ def test_events_are_those_of_redis(room: Room, told: list[tuple[str, bytes, byte
 def test_fields_and_values_are_binary_safe(room: Room) -> None:
     room("HSET", "h", "f", b"\x00\r\n\xff", b"\x00\r\n\xff", "v")
     assert room("HGETALL", "h") == {b"\x00\r\n\xff": b"v", b"f": b"\x00\r\n\xff"}
+
+
+# -- commands on any key --------------------------------------------------------------------------------------------
+
+
+def test_a_hash_goes_through_dump_and_restore(room: Room) -> None:
+    given = {b"": b"", b"f": b"1", b"g": b"x" * 70, LONG.encode(): b"\xff" * 5000}
+    room("HSET", "h", *[word for pair in given.items() for word in pair])
+    payload = room("DUMP", "h")
+    assert room("RESTORE", "copy", 5000, payload) is OK
+    assert room("HGETALL", "copy") == given
+    assert room("HLEN", "copy") == 4
+    assert room("PTTL", "copy") == 5000
+    assert room("RESTORE", "h", 0, payload, "REPLACE") is OK
+    assert room("HGETALL", "h") == given
+
+
+def test_sort_reads_fields(room: Room) -> None:
+    room("RPUSH", "l", "1", "2", "3")
+    for number, weight in ((1, 30), (2, 10), (3, 20)):
+        room("HSET", f"h_{number}", "weight", weight, "name", f"n{number}")
+    reply = room("SORT", "l", "BY", "h_*->weight", "GET", "#", "GET", "h_*->name", "GET", "h_*->none")
+    assert reply == [b"2", b"n2", None, b"3", b"n3", None, b"1", b"n1", None]
+
+
+def test_memory_usage_counts_fields_and_values(room: Room) -> None:
+    room("HSET", "h", "f", "v")
+    small = room("MEMORY", "USAGE", "h")
+    room("HSET", "h", "f", b"v" * 10_000)
+    assert room("MEMORY", "USAGE", "h") - small == 9_999

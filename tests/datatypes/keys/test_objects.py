@@ -6,6 +6,7 @@ import pytest
 
 from spoold.core.reply import Simple
 from spoold.datatypes.hashes import store as hashes
+from spoold.datatypes.keys.packed import PackedLimits
 from support.room import Room
 
 
@@ -93,7 +94,22 @@ def test_a_hash_is_encoded_by_its_size(room: Room, fields: int, value: bytes, en
     hashes.put_many(room.dbs[0], b"h", [(b"%d" % number, value) for number in range(fields)])
     room.turn.end()
     assert room("OBJECT", "ENCODING", "h") == encoding
-    assert room("DUMP", "h").message.startswith(b"WRONGTYPE ")
     assert room("SORT", "h").message.startswith(b"WRONGTYPE ")
     assert room("COPY", "h", "copied") == 1
     assert room("TYPE", "copied").text == b"hash"
+
+
+def test_encodings_follow_the_limits_that_config_sets(room: Room) -> None:
+    room("HSET", "h", "f", "0123456789", "g", "v")
+    room("SADD", "s", "1", "2", "3")
+    limits = room.parts.own(PackedLimits)
+    for name, value, hash_, set_ in (
+        ("hash_bytes", 10, b"listpack", b"intset"),
+        ("hash_bytes", 9, b"hashtable", b"intset"),
+        ("hash_bytes", 64, b"listpack", b"intset"),
+        ("hash_fields", 1, b"hashtable", b"intset"),
+        ("set_integers", 2, b"hashtable", b"hashtable"),
+    ):
+        setattr(limits, name, value)
+        assert room("OBJECT", "ENCODING", "h") == hash_, (name, value)
+        assert room("OBJECT", "ENCODING", "s") == set_, (name, value)

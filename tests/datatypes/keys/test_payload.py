@@ -34,6 +34,12 @@ FROM_REDIS = {
     "0b10040000000200000001000000701101000a002735436efd6656c4": Value(b"set", [b"1", b"70000"]),
     "0b180800000002000000ffffffffffffffff00f2052a010000000a007c5c26b46e56fe62": Value(b"set", [b"-1", b"5000000000"]),
     "0203c001016201610a004467f0c6e2d12e5b": Value(b"set", [b"1", b"b", b"a"]),
+    "04030163c3094050017a7ae04300017a7a0162c2701101000161c0010a00f424f157b66a42e9": Value(
+        b"hash", [b"c", b"z" * 80, b"b", b"70000", b"a", b"1"]
+    ),
+    "10c3183a103a0000000400816102dffb02816202a878e01e000129ff0a003deebd879a994ba5": Value(
+        b"hash", [b"a", b"-5", b"b", b"x" * 40]
+    ),
 }
 
 texts = st.binary(max_size=40) | st.integers(-(2**63), 2**63 - 1).map(lambda number: b"%d" % number)
@@ -41,6 +47,9 @@ values = st.one_of(
     st.builds(Value, st.just(b"string"), st.lists(texts | st.binary(min_size=60, max_size=70), min_size=1, max_size=1)),
     st.builds(Value, st.just(b"list"), st.lists(texts, min_size=1)),
     st.builds(Value, st.just(b"set"), st.lists(texts, min_size=1, unique=True)),
+    st.dictionaries(texts, texts, min_size=1).map(
+        lambda pairs: Value(b"hash", [part for pair in pairs.items() for part in pair])
+    ),
 )
 
 
@@ -102,6 +111,12 @@ def test_what_older_redis_wrote_is_read(payload: bytes) -> None:
     assert decode(payload) == Value(b"list", list(ZIPLIST_ENTRIES.values()))
 
 
+def test_hashes_of_older_redis_are_read() -> None:
+    entries = list(ZIPLIST_ENTRIES.items())[:10]
+    packed = signed(b"\x0d" + string(ziplist([entry for entry, _ in entries])))
+    assert decode(packed) == Value(b"hash", [text for _, text in entries])
+
+
 def test_short_values_are_written_as_redis_writes_them() -> None:
     for payload, value in FROM_REDIS.items():
         if value.kind == b"string" and len(value.parts[0]) < 20:
@@ -139,7 +154,11 @@ LZF_BOMB = b"\x00\xc3" + b"\x05" + b"\x81" + (1 << 40).to_bytes(8, "big") + b"\x
         b"",
         b"\x00",
         b"\x63\x01a",  # a type that is not known
-        b"\x04\x01\x01f\x01v",  # a hash
+        b"\x04\x00",  # a hash without a field
+        b"\x04\x01\x01f",  # a field without a value
+        b"\x04\x02\x01f\x01v\x01f\x01v",  # a field twice
+        b"\x04\x81" + b"\xff" * 8,
+        b"\x10" + b"\x09" + b"\x09\x00\x00\x00\x01\x00\x01\x01\xff",  # the same in one piece
         b"\x00\x02a",  # a string that is cut off
         b"\x00\x01ab",  # bytes behind the value
         b"\x00\xc4\x00",  # a form of string that is not known
@@ -168,7 +187,7 @@ def test_a_damaged_value_is_refused(body: bytes) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
-@given(st.sampled_from([0, 1, 2, 10, 11, 14, 18, 20]), st.binary(max_size=60), st.booleans())
+@given(st.sampled_from([0, 1, 2, 4, 10, 11, 13, 14, 16, 18, 20]), st.binary(max_size=60), st.booleans())
 def test_random_values_are_read_or_refused_and_nothing_else(type_byte: int, body: bytes, framed: bool) -> None:
     if framed:
         body = (b"\x01" if type_byte in {14, 18} else b"") + string((6 + len(body)).to_bytes(4, "little") + body)
@@ -202,6 +221,9 @@ def test_redis_restores_what_is_written(client: redis.Redis) -> None:
         assert client.smembers(f"t{number}") == set(parts)
         client.restore(f"s{number}", 0, encode(Value(b"string", parts[:1])))
         assert client.get(f"s{number}") == parts[0]
+        mapping = dict(zip(parts[:4], parts[4:8], strict=True))
+        client.restore(f"h{number}", 0, encode(Value(b"hash", [part for pair in mapping.items() for part in pair])))
+        assert client.hgetall(f"h{number}") == mapping
     for payload in OLD_LISTS:
         client.restore("old", 0, payload, replace=True)
         assert client.lrange("old", 0, -1) == list(ZIPLIST_ENTRIES.values())
@@ -221,3 +243,7 @@ def test_what_redis_dumps_is_read(client: redis.Redis) -> None:
         client.sadd(f"t{number}", *parts[: chance.randrange(1, 3)])
         read = decode(client.dump(f"t{number}"))
         assert (read.kind, set(read.parts)) == (b"set", client.smembers(f"t{number}"))
+        mapping = dict(zip(parts, reversed(parts), strict=True))
+        client.hset(f"h{number}", mapping=mapping)
+        read = decode(client.dump(f"h{number}"))
+        assert (read.kind, dict(zip(read.parts[::2], read.parts[1::2], strict=True))) == (b"hash", mapping)

@@ -1,7 +1,7 @@
 """OBJECT: what Redis tells of its inner workings, answered as it would answer for the same value.
 
-Clients and test suites ask for encodings. spoold has none of them; the answers follow the limits that Redis 7.0 has by
-default. To add a type, give it a line in `_ENCODINGS`.
+Clients and test suites ask for encodings. spoold has none of them; the answers follow the limits of Redis 7.0
+(`packed.py`). To add a type, give it a line in `_ENCODINGS`.
 """
 
 from __future__ import annotations
@@ -16,17 +16,12 @@ from spoold.core.numerals import parse_int
 from spoold.core.reply import Simple
 from spoold.datatypes.hashes import store as hashes
 from spoold.datatypes.keys import elements
+from spoold.datatypes.keys.packed import PackedLimits
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.record import HashRecord, ListRecord, Record, SetRecord, StringRecord, TaggedListRecord
 
 # Bytes of the longest string that Redis keeps in one allocation with its header.
 _EMBEDDED_BYTES: Final = 44
-# Members of the largest set of integers that Redis keeps as a sorted array.
-_INTSET_MEMBERS: Final = 512
-
-# Fields, and bytes of a field or value, up to which Redis keeps a hash in one piece.
-_LISTPACK_FIELDS: Final = 128
-_LISTPACK_BYTES: Final = 64
 
 _HELP: Final = (
     b"OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
@@ -54,7 +49,9 @@ _HELP: Final = (
 def object_encoding(ctx: Context, key: bytes) -> bytes | None:
     """Tells how Redis would keep the value of a key."""
     record = ctx.ks.find(key)
-    return None if record is None else _ENCODINGS.get(type(record), _other)(ctx.ks, key, record)
+    if record is None:
+        return None
+    return _ENCODINGS.get(type(record), _other)(ctx.ks, record, ctx.parts.own(PackedLimits))
 
 
 @command(
@@ -98,31 +95,31 @@ def object_help(ctx: Context) -> list[Simple]:
     return [Simple(line) for line in _HELP]
 
 
-def _string(ks: Keyspace, key: bytes, record: StringRecord) -> bytes:
+def _string(ks: Keyspace, record: StringRecord, limits: PackedLimits) -> bytes:
     if _is_integer(record.value):
         return b"int"
     return b"embstr" if len(record.value) <= _EMBEDDED_BYTES else b"raw"
 
 
-def _list(ks: Keyspace, key: bytes, record: ListRecord) -> bytes:
+def _list(ks: Keyspace, record: ListRecord, limits: PackedLimits) -> bytes:
     return b"quicklist"
 
 
-def _set(ks: Keyspace, key: bytes, record: SetRecord) -> bytes:
-    if record.members <= _INTSET_MEMBERS and all(map(_is_integer, elements.read(ks, record) or ())):
+def _set(ks: Keyspace, record: SetRecord, limits: PackedLimits) -> bytes:
+    if record.members <= limits.set_integers and all(map(_is_integer, elements.read(ks, record) or ())):
         return b"intset"
     return b"hashtable"
 
 
-def _hash(ks: Keyspace, key: bytes, record: HashRecord) -> bytes:
-    if record.fields <= _LISTPACK_FIELDS and all(
-        max(len(field), len(value)) <= _LISTPACK_BYTES for field, value in hashes.items(ks, key)
+def _hash(ks: Keyspace, record: HashRecord, limits: PackedLimits) -> bytes:
+    if record.fields <= limits.hash_fields and all(
+        max(len(field), len(value)) <= limits.hash_bytes for field, value in hashes.each(ks, record)
     ):
         return b"listpack"
     return b"hashtable"
 
 
-def _other(ks: Keyspace, key: bytes, record: Record) -> bytes:
+def _other(ks: Keyspace, record: Record, limits: PackedLimits) -> bytes:
     return b"hashtable"
 
 

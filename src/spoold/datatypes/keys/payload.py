@@ -2,8 +2,8 @@
 
     payload    type 1 | value | RDB version 2 (little-endian) | CRC-64 of all before it 8 (little-endian)
 
-Written are the plainest types: string, list of strings, set of strings; every Redis since 2.6 restores them. Read is
-whatever Redis 2.6 to 8 writes for these three, packed forms and compressed strings included. The version is not
+Written are the plainest types: string, list and set of strings, hash; every Redis since 2.6 restores them. Read is
+whatever Redis 2.6 to 8 writes for these, packed forms and compressed strings included. The version is not
 looked at: a newer Redis marks payloads of types that have not changed with its own, and other types are refused anyway.
 
 To add a type: its kind and what reads it in `_READERS`, and a line in `encode`.
@@ -31,6 +31,7 @@ _MOST_BYTES: Final = 512 * 1024 * 1024
 _STRING: Final = 0
 _LIST: Final = 1
 _SET: Final = 2
+_HASH: Final = 4
 
 _INT_WIDTHS: Final = (1, 2, 4)
 _COMPRESSED: Final = 3
@@ -38,7 +39,10 @@ _COMPRESSED: Final = 3
 
 @dataclass(frozen=True)
 class Value:
-    """What a payload holds. kind: as TYPE names it. parts: the string alone, or the elements in order, never none."""
+    """What a payload holds. kind: as TYPE names it. parts: the string alone, or the elements in order, never none.
+
+    Of a hash the parts are fields and values by turns.
+    """
 
     kind: bytes
     parts: list[bytes]
@@ -49,9 +53,9 @@ def encode(value: Value) -> bytes:
     if value.kind == b"string":
         body = bytes((_STRING,)) + _encode_string(value.parts[0])
     else:
-        type_byte = {b"list": _LIST, b"set": _SET}[value.kind]
+        type_byte, width = {b"list": (_LIST, 1), b"set": (_SET, 1), b"hash": (_HASH, 2)}[value.kind]
         parts = map(_encode_string, value.parts)
-        body = b"".join((bytes((type_byte,)), _encode_length(len(value.parts)), *parts))
+        body = b"".join((bytes((type_byte,)), _encode_length(len(value.parts) // width), *parts))
     body += RDB_VERSION.to_bytes(2, "little")
     return body + crc64(body).to_bytes(8, "little")
 
@@ -73,6 +77,8 @@ def decode(payload: bytes) -> Value:
         raise BadFormat
     parts = read(reader)
     if reader.left or not parts or (kind == b"set" and len(set(parts)) != len(parts)):
+        raise BadFormat
+    if kind == b"hash" and (len(parts) % 2 or len(set(parts[::2])) * 2 != len(parts)):
         raise BadFormat
     return Value(kind, parts)
 
@@ -199,6 +205,13 @@ def _strings(reader: _Reader) -> list[bytes]:
     return [reader.string() for _ in range(count)]
 
 
+def _pairs(reader: _Reader) -> list[bytes]:
+    count = reader.length()
+    if count > reader.left:
+        raise BadFormat
+    return [reader.string() for _ in range(count * 2)]
+
+
 def _intset(reader: _Reader) -> list[bytes]:
     """Width 4 | count 4 | integers."""
     packed = _Reader(reader.string())
@@ -303,9 +316,12 @@ _READERS: Final[dict[int, tuple[bytes, Callable[[_Reader], list[bytes]]]]] = {
     _STRING: (b"string", _one),
     _LIST: (b"list", _strings),
     _SET: (b"set", _strings),
+    _HASH: (b"hash", _pairs),
     10: (b"list", _one_ziplist),
     11: (b"set", _intset),
+    13: (b"hash", _one_ziplist),
     14: (b"list", _ziplists),
+    16: (b"hash", _one_listpack),
     18: (b"list", _quicklist),
     20: (b"set", _one_listpack),
 }

@@ -91,7 +91,7 @@ def dump(ctx: Context, key: bytes) -> bytes | None:
     record = ctx.ks.find(key)
     if record is None:
         return None
-    parts = [record.value] if isinstance(record, StringRecord) else elements.read(ctx.ks, record)
+    parts = [record.value] if isinstance(record, StringRecord) else elements.parts(ctx.ks, record)
     if parts is None:
         raise WrongType
     return payload.encode(payload.Value(record.kind, parts))
