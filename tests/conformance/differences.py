@@ -35,6 +35,21 @@ def unordered(ours: Node, theirs: Node) -> bool:
     return ours == theirs
 
 
+def unordered_pairs(ours: Node, theirs: Node) -> bool:
+    """The same pairs in any order: a map, or in RESP2 an array of names and values by turns."""
+    if isinstance(ours.value, tuple) and isinstance(theirs.value, tuple):
+        mine, yours = (sorted(map(repr, zip(v[::2], v[1::2], strict=True))) for v in (ours.value, theirs.value))
+        return ours.kind == theirs.kind and mine == yours
+    return ours == theirs
+
+
+def scanned_pairs(ours: Node, theirs: Node) -> bool:
+    """The same cursor, and behind it the same pairs in any order."""
+    if isinstance(ours.value, tuple) and isinstance(theirs.value, tuple):
+        return ours.value[0] == theirs.value[0] and unordered_pairs(ours.value[1], theirs.value[1])
+    return ours == theirs
+
+
 def shape(ours: Node, theirs: Node) -> bool:
     """The same types and lengths of arrays; texts and numbers may differ."""
     if ours.kind != theirs.kind or (ours.value is None) != (theirs.value is None):
@@ -97,8 +112,11 @@ DIFFERENCES: tuple[Difference, ...] = (
         " in the order of their bytes; neither is promised",
         unordered,
     ),
+    Difference(("HKEYS", "HVALS"), "spoold keeps fields in the order of their bytes; none is promised", unordered),
+    Difference(("HGETALL",), "spoold keeps fields in the order of their bytes; none is promised", unordered_pairs),
+    Difference(("HSCAN",), "fields in the order of their bytes, where Redis returns all at once", scanned_pairs),
     Difference(("SPOP",), "spoold pops the oldest member, Redis a random one: steered, see STEERED", unordered),
-    Difference(("SRANDMEMBER", "RANDOMKEY"), "random picks", shape),
+    Difference(("SRANDMEMBER", "HRANDFIELD", "RANDOMKEY"), "random picks", shape),
     Difference(
         ("OBJECT ENCODING", "OBJECT REFCOUNT", "OBJECT IDLETIME", "OBJECT FREQ"), "inner workings of Redis", shape
     ),

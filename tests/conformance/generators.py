@@ -60,7 +60,8 @@ POOLS: dict[str, tuple[bytes, ...]] = {
     "short": (b"n1", b"n2", b"f1", b"l1"),
     "l": (b"l1", b"l2", b"l3", b"l1", b"l2", LONG_NAME, b"s1", b"t1"),
     "s": (b"t1", b"t2", b"t3", b"t1", b"t2", LONG_NAME, b"s1", b"l1"),
-    "any": (b"s1", b"s2", b"n1", b"l1", b"l2", b"t1", b"t2", LONG_NAME, b"", b"missing"),
+    "h": (b"h1", b"h2", b"h1", b"h2", LONG_NAME, b"s1", b"l1"),
+    "any": (b"s1", b"s2", b"n1", b"l1", b"l2", b"t1", b"t2", b"h1", LONG_NAME, b"", b"missing"),
     # values
     "v": (
         b"", b"a", b"hello", b"0", b"12", b"-7", b"9223372036854775807", b"3.5", b"\x00\xff\r\n", b"foobar", BIG_VALUE,
@@ -92,7 +93,7 @@ POOLS: dict[str, tuple[bytes, ...]] = {
     "atms": (b"@ms+100000000", b"@ms+7000000000", b"33177117420123", b"1"),
 }  # fmt: skip
 
-NAMES = {"k", "n", "f", "l", "s", "any"}
+NAMES = {"k", "n", "f", "l", "s", "h", "any"}
 NUMERIC = {"int", "float", "i", "c", "pos", "off", "bit", "db", "far", "farms", "at", "atms", "ahead", "aheadms"}
 
 FORMS: dict[str, str] = {
@@ -197,10 +198,39 @@ FORMS: dict[str, str] = {
         TTL {s}
         SET {s} {v}
     """,
+    "hashes": """
+        HSET {h} ({m} {v})+
+        HSET {h} ({m} {v})+
+        HSET {h} ({m} {int})+
+        HMSET {h} ({m} {v})+
+        HSETNX {h} {m} {v}
+        HGET {h} {m}
+        HMGET {h} {m}+
+        HGETALL {h}
+        HKEYS {h}
+        HVALS {h}
+        HDEL {h} {m}+
+        HDEL {h} {m}+
+        HEXISTS {h} {m}
+        HLEN {h}
+        HSTRLEN {h} {m}
+        HINCRBY {h} {m} {int}
+        HINCRBYFLOAT {h} {m} {float}
+        HRANDFIELD {h} [{c}|{c} WITHVALUES]
+        HSCAN {h} 0 COUNT 1000
+        OBJECT ENCODING {h}
+        DEL {h}
+        RENAME {h} {h}
+        COPY {h} {h} [REPLACE]
+        EXPIRE {h} {far}
+        TTL {h}
+        SET {h} {v}
+    """,
     "keys": """
         SET {any} {v} [EX {far}|PX {farms}|PXAT {aheadms}]
         RPUSH {any} {m}+
         SADD {any} {m}+
+        HSET {any} {m} {v}
         APPEND {any} {v}
         DEL {any}+
         UNLINK {any}+
@@ -238,6 +268,8 @@ FORMS: dict[str, str] = {
         SET w_{num} {m}
         DEL w_{num}
         LTRIM l1 1 -1
+        HSET h1 {num} {num} w {num}
+        SORT (l1|l2) BY h*->{num} GET h*->w GET #
         SORT {l} [LIMIT {i} {i}] [ASC|DESC] [ALPHA]
         SORT {s} [LIMIT {i} {i}] [ASC|DESC] [ALPHA]
         SORT (l1|l2) [BY {weight}] [LIMIT {i} {i}] [GET {get}] [GET {get}] [ASC|DESC]
@@ -419,7 +451,7 @@ def wrong_type_variants(family: str) -> Iterator[list[bytes]]:
             continue
         for words in _plain_variants(compile_form(line.strip())):
             for at, word in enumerate(words):
-                for key in (b"s1", b"l1", b"t1") if isinstance(word, Slot) and word.pool in NAMES else ():
+                for key in (b"s1", b"l1", b"t1", b"h1") if isinstance(word, Slot) and word.pool in NAMES else ():
                     args = [fill(each, lambda n: 0) if isinstance(each, Slot) else each for each in words]
                     args[at] = key
                     yield timed(args)

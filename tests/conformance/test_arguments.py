@@ -35,6 +35,9 @@ COMMANDS: dict[str, str] = {
         SADD SREM SPOP SRANDMEMBER SISMEMBER SMISMEMBER SMEMBERS SMOVE SCARD SSCAN SINTER SUNION SDIFF SINTERSTORE
         SUNIONSTORE SDIFFSTORE SINTERCARD
     """,
+    "hashes": """
+        HSET HMSET HSETNX HGET HMGET HGETALL HKEYS HVALS HDEL HEXISTS HLEN HSTRLEN HINCRBY HINCRBYFLOAT HRANDFIELD HSCAN
+    """,
     "transactions": "MULTI EXEC DISCARD WATCH UNWATCH",
 }
 ALL_COMMANDS = [name for names in COMMANDS.values() for name in names.split()]
@@ -83,6 +86,7 @@ def test_every_wrong_type_is_answered_alike(duel: Duel, family: str) -> None:
         [b"SET", b"s1", b"10"],
         [b"RPUSH", b"l1", b"10"],
         [b"SADD", b"t1", b"10"],
+        [b"HSET", b"h1", b"a", b"10"],
     ]
     with duel.example():
         for request in wrong_type_variants(family):
