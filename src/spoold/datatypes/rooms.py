@@ -17,9 +17,11 @@ from spoold.datatypes.sets import commands as sets
 from spoold.datatypes.sets import scan as sets_scan
 from spoold.datatypes.strings import bitfield, bitmaps, counters, lcs
 from spoold.datatypes.strings import commands as strings
+from spoold.datatypes.zsets import algebra as zsets_algebra
 from spoold.datatypes.zsets import blocking as zsets_blocking
 from spoold.datatypes.zsets import commands as zsets
 from spoold.datatypes.zsets import ranges as zsets_ranges
+from spoold.datatypes.zsets import scan as zsets_scan
 
 ROOMS: Final[tuple[ModuleType, ...]] = (
     strings,
@@ -38,6 +40,8 @@ ROOMS: Final[tuple[ModuleType, ...]] = (
     zsets,
     zsets_blocking,
     zsets_ranges,
+    zsets_algebra,
+    zsets_scan,
     keys,
     databases,
     expire,

@@ -10,6 +10,8 @@
     hash body       object id 8 | fields 8
     schedule body   object id 8 | items 8 | first 8 | next 8   none is due before first; next: the next sequence
     zset body       object id 8 | members 8
+    stream body     object id 8 | entries 8 | first id 16 | last id 16 | greatest deleted id 16 | ever added 8
+                    | groups 4 | next group 8 | node 4 | entries ever added to the node 4
 
 To add a type: a subclass with a free type byte, its body, and a line in `_TYPES`; raise `env.FORMAT_VERSION` only if
 what is already stored changes. Records are cached decoded and changed in place; whoever changes one tells
@@ -19,7 +21,7 @@ what is already stored changes. Records are cached decoded and changed in place;
 from __future__ import annotations
 
 import struct
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from spoold.core.errors import EngineError
 from spoold.keyspace.layout import elements_prefix
@@ -35,10 +37,15 @@ _SET_BODY = struct.Struct(">QQQQ")
 _HASH_BODY = struct.Struct(">QQ")
 _SCHEDULE_BODY = struct.Struct(">QQQQ")
 _ZSET_BODY = struct.Struct(">QQ")
+_STREAM_BODY = struct.Struct(">QQ16s16s16sQIQII")
 _LONG_NAME: Final = 0x80
 
 # What a bytes object in a list takes besides its bytes.
 _KEY_OVERHEAD_BYTES: Final = 41
+# What an id of a stream takes in a list, and what a group and a consumer take decoded, with short names.
+_ID_BYTES: Final = 57
+_GROUP_BYTES: Final = 1000
+_CONSUMER_BYTES: Final = 500
 
 
 STAMP_BITS: Final = (1 << 62) - 1
@@ -308,9 +315,10 @@ class ZsetRecord(Collection):
 
     members: how many.
     low, low_stop: what is kept in memory of the score index, see zsets/order.py.
+    mark_keys, mark_counts: parts of the index and how many members each has, see zsets/ranks.py; mostly empty.
     """
 
-    __slots__ = ("low", "low_stop", "members")
+    __slots__ = ("low", "low_stop", "mark_counts", "mark_keys", "members")
 
     type_byte = 6
     kind = b"zset"
@@ -321,6 +329,8 @@ class ZsetRecord(Collection):
         self.members = 0
         self.low: list[bytes] = []
         self.low_stop = b""
+        self.mark_keys: list[bytes] = []
+        self.mark_counts: list[int] = []
 
     def body(self) -> bytes:
         """What stands behind the head."""
@@ -337,12 +347,109 @@ class ZsetRecord(Collection):
 
     def size(self) -> int:
         """Bytes that the decoded record holds beyond its fixed fields."""
-        return sum(map(len, self.low)) + _KEY_OVERHEAD_BYTES * len(self.low)
+        keys = self.low + self.mark_keys
+        return sum(map(len, keys)) + _KEY_OVERHEAD_BYTES * len(keys)
+
+
+class StreamRecord(Collection):
+    """A stream: entries in the order of their ids, and beside them groups of consumers with what they have not settled.
+
+    length: how many entries there are. first: the id of the first one, zero if there is none.
+    last: the greatest id that was ever given; max_deleted: the greatest of a deleted entry, zero if there is none.
+    added: how many entries were ever added. groups: how many groups there are. next_group: the next one's number.
+    node: what new entries are counted to, node_added: how many were: approximate trimming removes whole nodes.
+    tail, windows: the ids of the youngest entries, and of others that were read; see streams/windows.py.
+    head: what is known of the first node, see streams/trimming.py. known: groups, decoded, see streams/groups.py.
+    """
+
+    __slots__ = (
+        "added",
+        "entries_prefix",
+        "first",
+        "groups",
+        "head",
+        "known",
+        "last",
+        "length",
+        "max_deleted",
+        "next_group",
+        "node",
+        "node_added",
+        "tail",
+        "windows",
+    )
+
+    type_byte = 7
+    kind = b"stream"
+    wakes = True
+
+    def __init__(self, object_id: int = 0) -> None:
+        super().__init__(object_id)
+        self.length = self.added = self.groups = self.next_group = self.node = self.node_added = 0
+        self.first = self.last = self.max_deleted = bytes(16)
+        self.tail: Any = None
+        self.windows: list[Any] = []
+        self.head: Any = None
+        self.known: dict[bytes, Any] = {}
+
+    def adopt(self, object_id: int) -> None:
+        """Point at the elements of `object_id`."""
+        super().adopt(object_id)
+        self.entries_prefix = self.prefix + b"e"
+
+    def body(self) -> bytes:
+        """What stands behind the head."""
+        return _STREAM_BODY.pack(
+            self.object_id,
+            self.length,
+            self.first,
+            self.last,
+            self.max_deleted,
+            self.added,
+            self.groups,
+            self.next_group,
+            self.node,
+            self.node_added,
+        )
+
+    def load_body(self, body: bytes) -> None:
+        """Take the fields from what `body` gave."""
+        (
+            object_id,
+            self.length,
+            self.first,
+            self.last,
+            self.max_deleted,
+            self.added,
+            self.groups,
+            self.next_group,
+            self.node,
+            self.node_added,
+        ) = _STREAM_BODY.unpack(body)
+        self.adopt(object_id)
+
+    def count(self) -> int:
+        """How many elements there are."""
+        return self.length
+
+    def size(self) -> int:
+        """Bytes that the decoded record holds beyond its fixed fields."""
+        ids = sum(len(window.ids) for window in self.windows) + (0 if self.tail is None else len(self.tail.ids))
+        return ids * _ID_BYTES + sum(_GROUP_BYTES + len(group.known) * _CONSUMER_BYTES for group in self.known.values())
 
 
 _TYPES: Final[dict[int, type[Record]]] = {
     cls.type_byte: cls
-    for cls in (StringRecord, ListRecord, TaggedListRecord, SetRecord, HashRecord, ScheduleRecord, ZsetRecord)
+    for cls in (
+        StringRecord,
+        ListRecord,
+        TaggedListRecord,
+        SetRecord,
+        HashRecord,
+        ScheduleRecord,
+        ZsetRecord,
+        StreamRecord,
+    )
 }
 
 

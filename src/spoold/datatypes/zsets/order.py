@@ -5,9 +5,10 @@
 A range is two index keys, start <= key < stop. `after_score`, `from_score` and `whole` make them.
 
 **The low end.** Queues poll and pop the lowest scores, and a scan of the engine applies all pending mutations first.
-So a record keeps the first keys of its index: `low` holds, in order, all keys before `low_stop`. Whoever adds or
-removes an index key tells `added` or `removed`; a record that was read from the engine knows nothing (`low_stop` is
-empty), a new set everything. A rollback drops the record, and this with it.
+So a record keeps the first keys of its index: `low` holds, in order, all keys before `low_stop`. A record that was read
+from the engine knows nothing (`low_stop` is empty), a new set everything. Whoever adds or removes an index key tells
+`added` or `removed`, for this and for the marks of ranks.py; on the hot path only if the key is below `low_stop` or
+there are marks. A rollback drops the record, and both with it.
 
 **Ties.** A member longer than 480 bytes stands under its first 465 bytes and a digest, so among members of one score
 that share these 465 bytes the keys' order may not be that of the full bytes. `blocks` hands such members out together
@@ -16,7 +17,7 @@ and sorted by their full bytes: it reads all that tie with the last one, however
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Final
@@ -29,7 +30,7 @@ from spoold.keyspace.record import ZsetRecord
 MEMBER_AT: Final = 18
 _SCORE_AT: Final = 10
 # Index keys longer than the first may tie; those longer than the second hold a digest.
-_DECIDED_KEY: Final = MEMBER_AT + HEAD_BYTES
+DECIDED_KEY: Final = MEMBER_AT + HEAD_BYTES
 _PLAIN_KEY: Final = MEMBER_AT + PLAIN_BYTES
 
 # Keys that are read ahead for the low end, and kept of it at most and after it was cut: a look-up among them costs
@@ -78,7 +79,11 @@ def member_at(ks: Keyspace, record: ZsetRecord, key: bytes) -> bytes:
 
 
 def added(ks: Keyspace, name: bytes, record: ZsetRecord, key: bytes) -> None:
-    """An index key below `low_stop` is new."""
+    """An index key is new."""
+    if record.mark_keys:
+        record.mark_counts[bisect_right(record.mark_keys, key) - 1] += 1
+    if key >= record.low_stop:
+        return
     low = record.low
     insort(low, key)
     count = len(low)
@@ -90,13 +95,19 @@ def added(ks: Keyspace, name: bytes, record: ZsetRecord, key: bytes) -> None:
 
 
 def removed(record: ZsetRecord, key: bytes) -> None:
-    """An index key below `low_stop` is gone."""
-    low = record.low
-    del low[bisect_left(low, key)]
+    """An index key is gone."""
+    if record.mark_keys:
+        record.mark_counts[bisect_right(record.mark_keys, key) - 1] -= 1
+    if key < record.low_stop:
+        low = record.low
+        del low[bisect_left(low, key)]
 
 
 def removed_many(record: ZsetRecord, keys: list[bytes]) -> None:
     """Index keys are gone, wherever they were."""
+    if record.mark_keys:
+        for key in keys:
+            record.mark_counts[bisect_right(record.mark_keys, key) - 1] -= 1
     if min(keys) < record.low_stop:
         gone = set(keys)
         record.low = [key for key in record.low if key not in gone]
@@ -107,7 +118,7 @@ def lowest(ks: Keyspace, name: bytes, record: ZsetRecord) -> bytes:
     if not record.low:
         _read_ahead(ks, name, record)
     key = record.low[0]
-    if len(key) <= _DECIDED_KEY:
+    if len(key) <= DECIDED_KEY:
         return key
     return next(blocks(ks, name, record, *whole(record)))[0]
 
@@ -136,8 +147,8 @@ def blocks(
     read = _descending if reverse else _ascending
     while keys := read(ks, name, record, start, stop, size):
         last = keys[-1]
-        if len(last) > _DECIDED_KEY and len(keys) == size:
-            head = last[:_DECIDED_KEY]
+        if len(last) > DECIDED_KEY and len(keys) == size:
+            head = last[:DECIDED_KEY]
             if reverse:
                 keys += _descending(ks, name, record, max(start, head), last, record.members)
             else:
@@ -181,11 +192,6 @@ def take(
     return found
 
 
-def count_between(ks: Keyspace, name: bytes, record: ZsetRecord, start: bytes, stop: bytes) -> int:
-    """How many entries a range has. cost: O(entries)."""
-    return sum(map(len, blocks(ks, name, record, start, stop)))
-
-
 def _ascending(ks: Keyspace, name: bytes, record: ZsetRecord, start: bytes, stop: bytes, limit: int) -> list[bytes]:
     """Up to `limit` keys of a range in the keys' order, from the low end as far as that goes."""
     if not record.low and record.low_stop < stop:
@@ -224,7 +230,7 @@ def _in_order(ks: Keyspace, record: ZsetRecord, keys: list[bytes], *, reverse: b
     if max(map(len, keys)) <= _PLAIN_KEY:
         return keys
     ordered: list[bytes] = []
-    for _, group in groupby(keys, lambda key: key[:_DECIDED_KEY]):
+    for _, group in groupby(keys, lambda key: key[:DECIDED_KEY]):
         tied = list(group)
         if len(tied) > 1:
             tied.sort(key=lambda key: member_at(ks, record, key), reverse=reverse)

@@ -1,17 +1,14 @@
-"""What lies between two ranks, scores or members: index keys in order, for whoever reads, counts, stores or removes.
-
-Ranks are counted from the nearer end: an ordered engine knows no n-th key, so a rank costs O(members up to it), some
-0.2 µs each.
-"""
+"""What lies between two ranks, scores or members: index keys in order, for whoever reads, counts, stores or removes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import dropwhile, islice, takewhile
 
-from spoold.datatypes.zsets import order
+from spoold.datatypes.zsets import order, ranks
 from spoold.datatypes.zsets.bounds import Members, Scores
 from spoold.datatypes.zsets.order import MEMBER_AT, member_at
+from spoold.datatypes.zsets.ranks import FAR
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.record import ZsetRecord
 
@@ -26,11 +23,18 @@ def cut_ranks(start: int, stop: int, members: int) -> tuple[int, int]:
 def by_rank(
     ks: Keyspace, name: bytes, record: ZsetRecord, start: int, stop: int, *, reverse: bool = False
 ) -> list[bytes]:
-    """The keys between two ranks, both included, negative from the end. cost: O(members up to it, and of it)."""
+    """The keys between two ranks, both included, negative from the end.
+
+    cost: O(keys found, and up to them from the nearer end; in sets of many thousand members see ranks.py).
+    """
     first, count = cut_ranks(start, stop, record.members)
     if not count:
         return []
     behind = record.members - first - count
+    if min(first, behind) > FAR:
+        place, skip = ranks.locate(ks, name, record, behind if reverse else first)
+        found = order.take(ks, name, record, place, order.whole(record)[1], skip, count)
+        return found[::-1] if reverse else found
     if first <= behind:
         return order.take(ks, name, record, *order.whole(record), first, count, reverse=reverse)
     found = order.take(ks, name, record, *order.whole(record), behind, count, reverse=not reverse)
@@ -89,20 +93,3 @@ def _by_member(ks: Keyspace, name: bytes, record: ZsetRecord, wanted: Members, *
     begins, goes_on = (wanted.ends, wanted.starts) if reverse else (wanted.starts, wanted.ends)
     begun = dropwhile(lambda key: not begins(member_at(ks, record, key)), keys)
     return takewhile(lambda key: goes_on(member_at(ks, record, key)), begun)
-
-
-def rank(ks: Keyspace, name: bytes, record: ZsetRecord, key: bytes, *, reverse: bool = False) -> int:
-    """The rank of a key of the index. cost: O(members up to it from the nearer end)."""
-    start, stop = order.whole(record)
-    ways = [
-        order.blocks(ks, name, record, start, stop),
-        order.blocks(ks, name, record, start, stop, reverse=True),
-    ]
-    passed = [0, 0]
-    while True:
-        for way in (0, 1):
-            block = next(ways[way])
-            if key in block:
-                found = passed[way] + block.index(key)
-                return found if way == reverse else record.members - 1 - found
-            passed[way] += len(block)

@@ -129,13 +129,13 @@ def write(ks: Keyspace, name: bytes, record: ZsetRecord, member: bytes, number: 
             raise EngineError(f"two members of a sorted set have the digest {slot[-16:].hex()}")
         old = prefix + b"s" + known[:8] + stem
         fresh[old] = None
-        if old < record.low_stop:
+        if old < record.low_stop or record.mark_keys:
             order.removed(record, old)
         done = UPDATED
     fresh[slot] = value
     key = prefix + b"s" + packed + stem
     fresh[key] = b""
-    if key < record.low_stop:
+    if key < record.low_stop or record.mark_keys:
         order.added(ks, name, record, key)
     return done
 
@@ -190,8 +190,7 @@ def remove(ks: Keyspace, name: bytes, members: Iterable[bytes]) -> int:
         if key is not None:
             fresh[key] = None
             fresh[record.prefix + b"m" + key[MEMBER_AT:]] = None
-            if key < record.low_stop:
-                order.removed(record, key)
+            order.removed(record, key)
             record.members -= 1
     if record.members != before:
         _settle(ks, name, record)

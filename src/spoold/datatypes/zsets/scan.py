@@ -1,0 +1,126 @@
+"""ZSCAN and ZRANDMEMBER: some of a sorted set's members."""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+
+from spoold.command.args import Args
+from spoold.command.context import Context
+from spoold.command.spec import READONLY, Keys, command
+from spoold.core.errors import OutOfLong, OutOfRange, SyntaxFault
+from spoold.core.numerals import INT64_MAX, INT64_MIN, format_float, parse_int
+from spoold.core.patterns import compile_pattern
+from spoold.core.reply import Pairs, Reply
+from spoold.datatypes.zsets import order, ranks, store
+from spoold.keyspace.cursor import parse_cursor
+from spoold.keyspace.keyspace import Keyspace
+from spoold.keyspace.record import ZsetRecord
+
+# A set of so few members is returned whole, as Redis does with its small encoding.
+_WHOLE: Final = 128
+_SCAN_MEMBERS: Final = 10
+# One ZSCAN looks at no more members than this, whatever its COUNT says: some 50 ms.
+_MOST_SCAN_MEMBERS: Final = 100_000
+
+# A negative count may ask for any number of repetitions; more than a request may have arguments are refused.
+_MOST_REPEATED: Final = 1 << 20
+# Up to so many members all are read, for an even choice among them.
+_LISTED: Final = 1000
+# Where more than one in so many is wanted, all are passed by.
+_SHARE: Final = 100
+
+_chance: Final = random.Random()
+
+
+@command(
+    "ZSCAN",
+    flags=READONLY,
+    keys=Keys(1),
+    since="2.8.0",
+    syntax="ZSCAN key cursor [MATCH pattern] [COUNT count]",
+)
+def zscan(ctx: Context, key: bytes, cursor: bytes, *options: bytes) -> list[object]:
+    """Lists a sorted set's members and their scores in slices, as a cursor goes on.
+
+    A member that stays from the first call to the last is returned exactly once, whatever becomes of its score; up to
+    128 members are returned at once, whatever the cursor.
+    options: COUNT members are looked at, 10 by default, 100,000 at most; MATCH chooses among them.
+    returns: the cursor for the next call, 0 at the end, and members and scores by turns.
+    raises: BadCursor, WrongType, then NotAnInteger, SyntaxFault (only if there is a set).
+    cost: O(COUNT).
+    """
+    number = parse_cursor(cursor)
+    record = store.find(ctx.ks, key)
+    if record is None:
+        return [b"0", []]
+    pattern, count = b"*", _SCAN_MEMBERS
+    args = Args(options)
+    while args:
+        match args.word():
+            case b"MATCH":
+                pattern = args.take()
+            case b"COUNT":
+                count = args.int()
+                if count < 1:
+                    raise SyntaxFault
+            case _:
+                raise SyntaxFault
+    matches = compile_pattern(pattern)
+    ks, cursors = ctx.ks, ctx.dbs.cursors
+    if record.members <= _WHOLE:
+        found, place = store.pairs(ks, record, order.take(ks, key, record, *order.whole(record))), b""
+    else:
+        place = cursors.place(record.object_id, number)
+        found, place = store.scan(ks, record, place, min(count, _MOST_SCAN_MEMBERS))
+    listed = [part for member, score in found if matches(member) for part in (member, format_float(score))]
+    return [b"%d" % (cursors.open(record.object_id, place) if place else 0), listed]
+
+
+@command("ZRANDMEMBER", flags=READONLY, keys=Keys(1), since="6.2.0", syntax="ZRANDMEMBER key [count [WITHSCORES]]")
+def zrandmember(ctx: Context, key: bytes, count: bytes | None = None, *options: bytes) -> Reply:
+    """Picks members at random: one, some different ones, or (a negative count) some that may repeat.
+
+    Every member is as likely as the others.
+    returns: a member or None; with a count a list; WITHSCORES: pairs.
+    raises: NotAnInteger, OutOfLong, SyntaxFault, WrongType; OutOfRange: over a million repetitions are asked for.
+    cost: O(count) ranks as with ZRANK, at most O(members).
+    """
+    number = 1 if count is None else parse_int(count)
+    if number == INT64_MIN:
+        raise OutOfLong
+    if options:
+        if len(options) > 1 or options[0].upper() != b"WITHSCORES":
+            raise SyntaxFault
+        if abs(number) > INT64_MAX // 2:
+            raise OutOfRange
+    ks = ctx.ks
+    record = store.find(ks, key)
+    if record is None:
+        return None if count is None else []
+    keys = _draw_different(ks, key, record, number) if number >= 0 else _draw(ks, key, record, -number)
+    if count is None:
+        return order.member_at(ks, record, keys[0])
+    return Pairs(store.pairs(ks, record, keys)) if options else store.members(ks, record, keys)
+
+
+def _draw(ks: Keyspace, name: bytes, record: ZsetRecord, count: int) -> list[bytes]:
+    """Draw `count` keys of the index, each anew from all."""
+    if count > _MOST_REPEATED:
+        raise OutOfRange
+    if record.members <= _LISTED or count * _SHARE >= record.members:
+        return _chance.choices(order.take(ks, name, record, *order.whole(record)), k=count)
+    return [_at(ks, name, record, _chance.randrange(record.members)) for _ in range(count)]
+
+
+def _draw_different(ks: Keyspace, name: bytes, record: ZsetRecord, count: int) -> list[bytes]:
+    """Draw `count` different keys of the index, or all that there are."""
+    if record.members <= _LISTED or count * _SHARE >= record.members:
+        keys = order.take(ks, name, record, *order.whole(record))
+        return keys if count >= len(keys) else _chance.sample(keys, count)
+    return [_at(ks, name, record, rank) for rank in _chance.sample(range(record.members), count)]
+
+
+def _at(ks: Keyspace, name: bytes, record: ZsetRecord, rank: int) -> bytes:
+    start, skip = ranks.locate(ks, name, record, rank)
+    return order.take(ks, name, record, start, order.whole(record)[1], skip, 1)[0]
