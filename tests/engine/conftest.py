@@ -23,6 +23,6 @@ def new_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
         rig.close()
 
 
-@pytest.fixture
-def rig(new_rig: Callable[..., Rig]) -> Rig:
-    return new_rig()
+@pytest.fixture(params=[True, False], ids=["past the cache", "through the cache"])
+def rig(new_rig: Callable[..., Rig], request: pytest.FixtureRequest) -> Rig:
+    return new_rig(direct=request.param)

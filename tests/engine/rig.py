@@ -85,8 +85,15 @@ class Rig:
     """A Commit on a failing disk. `model` holds what was acknowledged."""
 
     def __init__(
-        self, directory: Path, durability: str = "always", segment_bytes: int = SEGMENT, *, tiny: bool = True
+        self,
+        directory: Path,
+        durability: str = "always",
+        segment_bytes: int = SEGMENT,
+        *,
+        tiny: bool = True,
+        direct: bool = True,
     ) -> None:
+        """direct: False sends all journal writes through the page cache, as where nothing else works."""
         self.home = directory
         self.durability = durability
         self.segment_bytes = segment_bytes
@@ -102,6 +109,8 @@ class Rig:
             write_turn(txn, turn)
 
         self._patch.setattr(batch_module, "write_turn", failing_write_turn)
+        if not direct:
+            self._patch.setattr(Journal, "_open_direct", lambda journal: False)
         self._opened = 0
         self.commit = self.open(directory / "0")
 
@@ -125,7 +134,17 @@ class Rig:
                     raise OSError(errno.EIO, "injected")
                 sync()
 
+            write_direct = journal._write_direct
+
+            def failing_direct(head: bytes, batch: bytes) -> None:
+                if self.disk.write_bytes is not None:
+                    failing_write(head + batch, journal.position)
+                write_direct(head, batch)
+                if self.disk.sync:
+                    raise OSError(errno.EIO, "injected")
+
             self._patch.setattr(journal, "_write", failing_write)
+            self._patch.setattr(journal, "_write_direct", failing_direct)
             self._patch.setattr(journal, "sync", failing_sync)
             self._patch.setattr(commit._log, "sync", failing_sync)
         return commit

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 from spoold.core.errors import EngineError
 from spoold.engine.batch import Section
 from spoold.engine.journal import (
+    BLOCK_BYTES,
     HEADER_BYTES,
     KEY_BYTES,
     NAMES,
@@ -23,7 +27,7 @@ from spoold.engine.journal import (
 )
 
 ID = b"sixteen bytes id"
-SEGMENT = HEADER_BYTES + 4096
+SEGMENT = HEADER_BYTES + 8192
 
 
 def turn_of(number: int) -> list[Section]:
@@ -36,10 +40,11 @@ def turn_of(number: int) -> list[Section]:
 class Segments:
     """A journal in a directory, opened anew as often as a test likes."""
 
-    def __init__(self, directory: Path, segment_bytes: int = SEGMENT) -> None:
+    def __init__(self, directory: Path, segment_bytes: int = SEGMENT, *, direct: bool = False) -> None:
         self.directory = directory
         self.segment_bytes = segment_bytes
-        self.journal = Journal(directory, ID, segment_bytes)
+        self.direct = direct
+        self.journal = Journal(directory, ID, segment_bytes, direct=direct)
 
     def append(self, *turns: int) -> None:
         for turn in turns:
@@ -48,7 +53,7 @@ class Segments:
     def reopen(self, segment_bytes: int | None = None) -> Journal:
         self.journal.close()
         self.segment_bytes = segment_bytes or self.segment_bytes
-        self.journal = Journal(self.directory, ID, self.segment_bytes)
+        self.journal = Journal(self.directory, ID, self.segment_bytes, direct=self.direct)
         return self.journal
 
     def replayed(self, after: int = 0) -> list[int]:
@@ -67,9 +72,9 @@ class Segments:
         self.file(index).write_bytes(data)
 
 
-@pytest.fixture
-def segments(tmp_path: Path) -> Segments:
-    return Segments(tmp_path)
+@pytest.fixture(params=[False, True], ids=["through the cache", "past the cache"])
+def segments(tmp_path: Path, request: pytest.FixtureRequest) -> Segments:
+    return Segments(tmp_path, direct=request.param)
 
 
 def records(data: bytes) -> list[tuple[int, int]]:
@@ -81,6 +86,68 @@ def records(data: bytes) -> list[tuple[int, int]]:
         found.append((position, position + 16 + length))
         position += 16 + length
     return found
+
+
+# -- past the page cache --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def direct(tmp_path: Path) -> Segments:
+    segments = Segments(tmp_path, HEADER_BYTES + (4 << 20), direct=True)
+    if not segments.journal.direct:
+        pytest.skip("this file system takes no writes past the page cache")
+    return segments
+
+
+def test_each_record_begins_a_block_and_is_filled_up_with_zeros(direct: Segments) -> None:
+    direct.append(1, 2, 3)
+    data = direct.read()
+    for start, end in records(data):
+        assert start % BLOCK_BYTES == 0
+        assert end % BLOCK_BYTES == 0
+        assert data[end - 1] == 0
+    assert direct.replayed() == [1, 2, 3]
+
+
+def test_a_block_that_holds_a_record_is_never_written_again(direct: Segments) -> None:
+    direct.append(1)
+    last = direct.journal.position - 1
+    os.pwrite(direct.journal._fds[0], b"\xff", last)  # would be gone, were its block written again
+    direct.append(2)
+    assert direct.read()[last] == 0xFF
+
+
+def test_a_record_too_large_for_one_write_past_the_cache_comes_back_between_small_ones(direct: Segments) -> None:
+    large: list[Section] = [{b"large": b"v" * (3 << 19)}]
+    direct.append(1)
+    direct.journal.append(2, large, sync=True)
+    direct.append(3)
+    assert list(direct.reopen().replay(0)) == [(1, turn_of(1)), (2, large), (3, turn_of(3))]
+
+
+def test_a_journal_written_through_the_cache_goes_on_past_it(tmp_path: Path) -> None:
+    segments = Segments(tmp_path)
+    segments.append(1, 2)
+    segments.direct = True
+    assert segments.replayed() == [1, 2]
+    segments.journal.switch()
+    segments.append(3)
+    segments.direct = False
+    assert segments.replayed() == [1, 2, 3]
+
+
+def test_where_nothing_goes_past_the_cache_writes_go_through_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(fd: int, buffers: Sequence[memoryview], offset: int) -> int:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwritev", refuse)
+        segments = Segments(tmp_path, direct=True)
+        assert not segments.journal.direct
+        segments.append(1, 2)
+    assert segments.replayed() == [1, 2]
 
 
 # -- what is written comes back -------------------------------------------------------------------------------------
@@ -114,7 +181,7 @@ def test_both_segments_are_replayed_the_earlier_turns_first(segments: Segments) 
 
 
 def test_a_full_segment_takes_nothing_and_stays_sound(segments: Segments) -> None:
-    large: list[Section] = [{b"large": bytes(3000)}]
+    large: list[Section] = [{b"large": bytes(5000)}]
     segments.journal.append(1, large, sync=True)
     before = segments.read()
     with pytest.raises(JournalFull):
@@ -159,7 +226,7 @@ def test_a_file_that_ends_in_a_record_is_filled_up_again(segments: Segments) -> 
     bounds = records(whole)
     for cut in range(bounds[1][0], bounds[2][1]):
         segments.write(whole[:cut])
-        kept = sum(end <= cut for _, end in bounds)
+        kept = sum(not any(whole[cut:end]) for _, end in bounds)  # zeros that fill a block up are no loss
         assert segments.replayed() == list(range(1, kept + 1))
         assert len(segments.read()) == SEGMENT
 

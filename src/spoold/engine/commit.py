@@ -430,7 +430,7 @@ def open_commit(directory: Path, durability: str, segment_bytes: int = SEGMENT_B
     try:
         if durability == "memory":
             return Commit(env, MemoryLog(segment_bytes))
-        journal = Journal(directory, env.database_id, segment_bytes)
+        journal = Journal(directory, env.database_id, segment_bytes, direct=durability == "always")
     except BaseException:
         env.close()
         raise
