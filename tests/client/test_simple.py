@@ -229,7 +229,7 @@ def test_a_closed_client_connects_again(simple_server: Server) -> None:
 def test_connections_are_used_again(client: Client) -> None:
     for _ in range(100):
         client.get("k")
-    assert len(client._idle) == 1
+    assert len(client._pool) == 1
 
 
 def test_a_restarted_server_is_found_again(tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_a_server_that_speaks_something_else_is_a_clear_error(answer: bytes, tex
     with player(answering(answer)) as port, Client(port=port) as client:
         with pytest.raises(ConnectionFailed, match=text):
             client.enqueue("q", 1)
-        assert not client._idle
+        assert not client._pool
 
 
 def test_too_many_clients_are_refused_clearly() -> None:
@@ -344,7 +344,7 @@ def test_threads_share_a_client(client: Client) -> None:
         worker.join(60)
     assert not failures
     assert Counter(map(tuple, taken)) == Counter((number, count) for number in range(threads) for count in range(each))
-    assert len(client._idle) <= threads
+    assert len(client._pool) <= threads
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -360,7 +360,7 @@ def test_a_fork_has_connections_of_its_own(client: Client) -> None:
             os._exit(code)
     assert os.waitpid(child, 0)[1] == 0
     assert client.get("k") == b"child"
-    assert len(client._idle) == 1
+    assert len(client._pool) == 1
 
 
 def test_nothing_stays_open_behind_a_closed_client(simple_server: Server) -> None:

@@ -17,48 +17,25 @@ a new connection, any other raises ConnectionFailed.
 
 from __future__ import annotations
 
-import os
-import select
-import socket
-from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self
 
-from spoold.core.errors import SpooldError
+from spoold.client.errors import ClientError, CommandError, ConnectionFailed, TimedOut
+from spoold.client.link import Link, Pool
 from spoold.protocol.codec import Limits
 from spoold.protocol.simple import Fault, Value, ValueReader, encode
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 31337
 
-_CHUNK_BYTES: Final = 256 * 1024
+__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "Client", "ClientError", "CommandError", "ConnectionFailed", "TimedOut"]
+
 # The server bounds what it takes; what it gives (all that is due, say) may be more than one request held.
 _REPLY_LIMITS: Final = Limits(bulk_bytes=1 << 40, args=1 << 40, request_bytes=1 << 40, inline_bytes=1 << 20)
 # Sent again where the reply was lost: they change nothing.
 _READS: Final = frozenset(("GET", "MGET", "EXISTS", "LENGTH", "LENGTH_KV", "LENGTH_SCHEDULE"))
-
-
-class ClientError(SpooldError):
-    """Root of what a client raises, but for TypeError and ValueError: a value that can't be sent."""
-
-
-class CommandError(ClientError):
-    """The server answered with an error. message: its text."""
-
-    def __init__(self, message: str) -> None:
-        """message: without the leading `-`."""
-        self.message = message
-        super().__init__(message)
-
-
-class ConnectionFailed(ClientError, ConnectionError):
-    """No connection could be made, or it broke: the command may or may not have been carried out."""
-
-
-class TimedOut(ConnectionFailed, TimeoutError):
-    """The server did not answer in time: the command may or may not have been carried out."""
 
 
 class Client:
@@ -72,8 +49,7 @@ class Client:
         self.host = host
         self.port = port
         self.timeout_s = timeout_s
-        self._idle: deque[_Connection] = deque()
-        self._pid = os.getpid()
+        self._pool = Pool(self._connect)
 
     def __repr__(self) -> str:
         return f"Client({self.host!r}, {self.port})"
@@ -82,12 +58,11 @@ class Client:
 
     def connect(self) -> None:
         """Make sure that there is a connection. raises: ConnectionFailed, TimedOut."""
-        self._idle.append(self._take())
+        self._pool.give(self._pool.take())
 
     def close(self) -> None:
         """Close the connections that no call uses; a later command opens a new one."""
-        while self._idle:
-            self._idle.pop().close()
+        self._pool.close()
 
     def __enter__(self) -> Self:
         self.connect()
@@ -103,36 +78,29 @@ class Client:
 
         raises: CommandError, ConnectionFailed, TimedOut; ValueError, TypeError: an argument that can't be sent.
         """
+        return self._execute(command, arguments)
+
+    def _execute(self, command: str, arguments: tuple[Value, ...], wait_s: float | None = 0.0) -> Value:
+        """Run any command. wait_s: how long the server may let it wait by intention; None = for ever."""
         request = encode([command, *arguments])
-        connection = self._take()
+        link = self._pool.take()
         try:
-            reply = connection.ask(request)
+            (reply,) = link.ask(request, 1, wait_s)
         except TimedOut:
             raise
         except ConnectionFailed:
             if command.upper() not in _READS:
                 raise
-            connection = _Connection(self.host, self.port, self.timeout_s)
-            reply = connection.ask(request)
-        self._idle.append(connection)
+            link = self._connect()
+            (reply,) = link.ask(request, 1, wait_s)
+        self._pool.give(link)
         if isinstance(reply, Fault):
             raise CommandError(reply.message.decode("utf-8", "replace"))
         return reply
 
-    def _take(self) -> _Connection:
-        """A connection that no other call uses. raises: ConnectionFailed, TimedOut."""
-        if self._pid != os.getpid():
-            # This process is a fork: the connections are its parent's, and stay open there.
-            self._pid = os.getpid()
-            self.close()
-        while True:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                return _Connection(self.host, self.port, self.timeout_s)
-            if connection.is_quiet():
-                return connection
-            connection.close()
+    def _connect(self) -> Link:
+        reader = ValueReader(_REPLY_LIMITS)
+        return Link((self.host, self.port), self.timeout_s, reader, "the simple protocol")
 
     # -- queues -------------------------------------------------------------------------------------------------
 
@@ -241,74 +209,6 @@ class Client:
     def _list(self, command: str, *arguments: Value) -> list[Value]:
         reply: list[Value] = self.execute(command, *arguments)
         return reply
-
-
-class _Connection:
-    """One socket, used by one call at a time."""
-
-    __slots__ = ("_place", "_poll", "_reader", "_socket", "_timeout_s")
-
-    def __init__(self, host: str, port: int, timeout_s: float | None) -> None:
-        """Connect. raises: ConnectionFailed, TimedOut."""
-        self._place = f"{host}:{port}"
-        self._timeout_s = timeout_s
-        self._reader = ValueReader(_REPLY_LIMITS)
-        try:
-            self._socket = socket.create_connection((host, port), timeout_s)
-        except TimeoutError as error:
-            raise TimedOut(f"{self._place} did not take the connection within {timeout_s:g} s") from error
-        except OSError as error:
-            raise ConnectionFailed(f"can't connect to {self._place}: {error.strerror or error}") from error
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # Not on every system; but select takes only the first 1,024 files of a process.
-        self._poll = select.poll() if hasattr(select, "poll") else None
-        if self._poll is not None:
-            self._poll.register(self._socket, select.POLLIN)
-
-    def is_quiet(self) -> bool:
-        """Whether nothing has come since the last reply: not the end of the connection either."""
-        if self._poll is None:
-            return not select.select([self._socket], [], [], 0)[0]
-        return not self._poll.poll(0)
-
-    def ask(self, request: bytes) -> Value:
-        """Send a request, wait for its reply; the connection is closed if that fails in any way.
-
-        raises: ConnectionFailed, TimedOut.
-        """
-        done = False
-        try:
-            self._socket.sendall(request)
-            reply = self._receive()
-            done = True
-        except TimeoutError as error:
-            raise TimedOut(f"{self._place} did not answer within {self._timeout_s:g} s") from error
-        except ConnectionFailed:
-            raise
-        except OSError as error:
-            raise ConnectionFailed(f"the connection to {self._place} broke: {error.strerror or error}") from error
-        finally:
-            if not done:
-                self.close()
-        return reply
-
-    def _receive(self) -> Value:
-        reader = self._reader
-        while True:
-            data = self._socket.recv(_CHUNK_BYTES)
-            if not data:
-                raise ConnectionFailed(f"{self._place} closed the connection")
-            replies = reader.feed(data)
-            if reader.broken is not None or (replies and (len(replies) > 1 or not reader.is_between)):
-                raise ConnectionFailed(
-                    f"{self._place} does not speak the simple protocol: {reader.broken or 'too many replies'}"
-                )
-            if replies:
-                return replies[0]
-
-    def close(self) -> None:
-        """Close the socket."""
-        self._socket.close()
 
 
 def _timestamp(moment: datetime | str) -> str:

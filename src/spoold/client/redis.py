@@ -1,0 +1,181 @@
+"""A small client of the Redis door: commands in, replies out, nothing in between.
+
+    with Client.from_url("redis://127.0.0.1:6379/0") as client:
+        client.call("RPUSH", "jobs", b"...")
+        client.run([("MULTI",), ("INCR", "n"), ("RPUSH", "jobs", b"..."), ("EXEC",)])
+
+Made for parts of spoold that talk to a server, such as the storage for huey: whoever wants a method for each command
+takes redis-py. Strings and statuses come back as bytes, null as None, arrays as lists.
+
+A client may be shared by threads, and be used after a fork: each call has a connection of its own while it lasts.
+
+When the server is away, a call tries to connect for `patience_s`. If the connection breaks while a reply is awaited, no
+one knows whether the commands were carried out: what the caller allowed to `repeat` is sent again, within the same
+time; all else raises ConnectionFailed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from spoold.client.errors import CommandError, ConnectionFailed, TimedOut
+from spoold.client.link import Link, Pool
+from spoold.protocol.answers import AnswerReader, Refusal, Word, pack_commands
+
+DEFAULT_HOST: Final = "127.0.0.1"
+DEFAULT_PORT: Final = 6379
+
+Command = Sequence[Word]
+
+# Between two attempts to connect: at first a server that is being restarted may be back at once.
+_FIRST_PAUSE_S: Final = 0.01
+_LONGEST_PAUSE_S: Final = 0.25
+
+
+class Client:
+    """Speaks to one server.
+
+    address: host and port, or the path of a unix socket. db: the database that its commands see.
+    timeout_s: how long to wait for a connection, and then for the next bytes; None = for ever.
+    patience_s: how long to go on trying while the server is away.
+    """
+
+    def __init__(
+        self,
+        host: str = DEFAULT_HOST,
+        port: int = DEFAULT_PORT,
+        *,
+        unix_path: str | None = None,
+        db: int = 0,
+        username: str | None = None,
+        password: str | None = None,
+        timeout_s: float | None = 30.0,
+        patience_s: float = 0.0,
+        name: str | None = None,
+    ) -> None:
+        """Connects with the first command. name: what CLIENT LIST shows."""
+        self.address: tuple[str, int] | str = unix_path or (host, port)
+        self.db = db
+        self.timeout_s = timeout_s
+        self.patience_s = patience_s
+        self._greeting: list[Command] = []
+        if password is not None:
+            self._greeting.append(("AUTH", username, password) if username else ("AUTH", password))
+        if db:
+            self._greeting.append(("SELECT", db))
+        if name:
+            self._greeting.append(("CLIENT", "SETNAME", name))
+        self._pool = Pool(self._connect)
+
+    @classmethod
+    def from_url(cls, url: str, **options: Any) -> Self:
+        """A client of `redis://[[user]:password@]host[:port][/db]` or `unix://[user:password@]/path[?db=n]`.
+
+        raises: ValueError: another scheme, or a database that is no number.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("redis", "unix"):
+            raise ValueError(f"{url!r} is no redis:// or unix:// address")
+        query = dict(parse_qsl(parts.query))
+        database = query.get("db") or (parts.path.strip("/") if parts.scheme == "redis" else "") or "0"
+        if not database.isdigit():
+            raise ValueError(f"{url!r}: {database!r} is no number of a database")
+        found: dict[str, Any] = {"db": int(database)}
+        if parts.username:
+            found["username"] = unquote(parts.username)
+        if parts.password:
+            found["password"] = unquote(parts.password)
+        if parts.scheme == "unix":
+            found["unix_path"] = unquote(parts.path)
+        else:
+            found |= {"host": parts.hostname or DEFAULT_HOST, "port": parts.port or DEFAULT_PORT}
+        return cls(**(found | options))
+
+    def __repr__(self) -> str:
+        return f"Client({self.address!r}, db={self.db})"
+
+    def call(self, *words: Word, wait_s: float | None = 0.0, repeat: bool = False) -> Any:
+        """Run one command.
+
+        wait_s: how long a blocking command may wait by intention; None = for ever.
+        repeat: it may be carried out twice: it changes nothing, or the second time no more than the first.
+        raises: CommandError, ConnectionFailed, TimedOut; TypeError: a word that can't be sent.
+        """
+        return self.run((words,), wait_s=wait_s, repeat=repeat)[0]
+
+    def run(self, commands: Sequence[Command], *, wait_s: float | None = 0.0, repeat: bool = False) -> list[Any]:
+        """Send commands in one piece; returns their replies.
+
+        wait_s, repeat: as `call` has them, for all of them.
+        raises: CommandError: the first that there is, when all are done; else as `call`.
+        """
+        request = pack_commands(commands)
+        count = len(commands)
+        try:
+            link = self._pool.take()
+            replies = link.ask(request, count, wait_s)
+        except ConnectionFailed as error:
+            link, replies = self._go_on_trying(error, request, count, wait_s, repeat)
+        self._pool.give(link)
+        for reply in replies:
+            if reply.__class__ is Refusal:
+                raise CommandError(reply)
+        return replies
+
+    def close(self) -> None:
+        """Close the connections that no call uses; a later command opens a new one."""
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _go_on_trying(
+        self, error: ConnectionFailed, request: bytes, count: int, wait_s: float | None, repeat: bool
+    ) -> tuple[Link, list[Any]]:
+        """An attempt failed; make further ones while there is time. raises: ConnectionFailed, TimedOut."""
+        deadline_s = time.monotonic() + self.patience_s
+        pause_s = _FIRST_PAUSE_S
+        broke_once = False
+        while True:
+            if isinstance(error, NotConnected):
+                left_s = deadline_s - time.monotonic()
+                if left_s <= 0:
+                    raise error
+                time.sleep(min(pause_s, left_s))
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+            elif isinstance(error, TimedOut) or not repeat or (broke_once and time.monotonic() >= deadline_s):
+                raise error
+            else:
+                broke_once = True
+            try:
+                link = self._connect()
+                return link, link.ask(request, count, wait_s)
+            except ConnectionFailed as again:
+                error = again
+
+    def _connect(self) -> Link:
+        """raises: NotConnected; CommandError: the server does not let this client in."""
+        try:
+            link = Link(self.address, self.timeout_s, AnswerReader(), "the Redis protocol")
+            if self._greeting:
+                answers = link.ask(pack_commands(self._greeting), len(self._greeting))
+                for answer in answers:
+                    if answer.__class__ is Refusal:
+                        link.close()
+                        raise CommandError(answer)
+        except ConnectionFailed as error:
+            raise NotConnected(str(error)) from error
+        return link
+
+
+class NotConnected(ConnectionFailed):
+    """There is no connection, so nothing was carried out."""

@@ -1,0 +1,3 @@
+"""Placeholder."""
+from huey.storage import BaseStorage
+class SimpleStorage(BaseStorage): ...
