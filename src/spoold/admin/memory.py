@@ -13,15 +13,15 @@ from spoold.core.errors import SyntaxFault
 from spoold.core.reply import OK, Reply, Verbatim
 from spoold.engine.batch import Batch
 from spoold.keyspace.packing import after
-from spoold.keyspace.record import Collection, Record, ScheduleRecord, SetRecord
+from spoold.keyspace.record import Collection, Record, ScheduleRecord, SetRecord, ZsetRecord
 from spoold.metrics.info import human_bytes
 from spoold.metrics.registry import Metrics
 
 # What LMDB adds to a key and its value in a page: the node's header and its place in the page's index.
 _NODE_BYTES = 8 + 2
 _DEFAULT_SAMPLES = 5
-# Engine entries of an element, where there is more than one: member and sequence of a set stand under each other.
-_ENTRIES: Final[dict[type[Record], int]] = {SetRecord: 2, ScheduleRecord: 2}
+# Engine entries of an element, where there is more than one: a set keeps members by sequence and by name, and so on.
+_ENTRIES: Final[dict[type[Record], int]] = {SetRecord: 2, ScheduleRecord: 2, ZsetRecord: 2}
 # Entries of a collection that are measured exactly, whatever SAMPLES says: a read of some 100 µs.
 _EXACT_ENTRIES = 128
 

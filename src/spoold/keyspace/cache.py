@@ -44,6 +44,10 @@ class RecordCache:
             self._bytes = 0
         self.young[name] = record
 
+    def grew(self, size: int) -> None:
+        """A record that is kept has come to hold `size` more bytes."""
+        self._bytes += size
+
     def forget(self, name: bytes) -> None:
         """Drop a record: the open turn was rolled back."""
         self.young.pop(name, None)

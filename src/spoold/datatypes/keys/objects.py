@@ -18,7 +18,15 @@ from spoold.datatypes.hashes import store as hashes
 from spoold.datatypes.keys import elements
 from spoold.datatypes.keys.packed import PackedLimits
 from spoold.keyspace.keyspace import Keyspace
-from spoold.keyspace.record import HashRecord, ListRecord, Record, SetRecord, StringRecord, TaggedListRecord
+from spoold.keyspace.record import (
+    HashRecord,
+    ListRecord,
+    Record,
+    SetRecord,
+    StringRecord,
+    TaggedListRecord,
+    ZsetRecord,
+)
 
 # Bytes of the longest string that Redis keeps in one allocation with its header.
 _EMBEDDED_BYTES: Final = 44
@@ -119,6 +127,14 @@ def _hash(ks: Keyspace, record: HashRecord, limits: PackedLimits) -> bytes:
     return b"hashtable"
 
 
+def _zset(ks: Keyspace, record: ZsetRecord, limits: PackedLimits) -> bytes:
+    if record.members <= limits.zset_members and all(
+        len(member) <= limits.zset_bytes for member in elements.read(ks, record) or ()
+    ):
+        return b"listpack"
+    return b"skiplist"
+
+
 def _other(ks: Keyspace, record: Record, limits: PackedLimits) -> bytes:
     return b"hashtable"
 
@@ -137,4 +153,5 @@ _ENCODINGS: Final[dict[type[Record], Callable[..., bytes]]] = {
     TaggedListRecord: _list,
     SetRecord: _set,
     HashRecord: _hash,
+    ZsetRecord: _zset,
 }

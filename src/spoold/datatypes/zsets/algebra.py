@@ -28,7 +28,6 @@ Aggregate: TypeAlias = Callable[[float, float], float]
 
 
 class _Input(NamedTuple):
-    name: bytes
     record: ZsetRecord | SetRecord | None
     weight: float
 
@@ -89,7 +88,7 @@ def _parse(
             limit = parse_at_least(args.take(), 0, NegativeLimit)
         else:
             raise SyntaxFault
-    inputs = [_Input(*each) for each in zip(words, records, weights, strict=False)]
+    inputs = [_Input(*each) for each in zip(records, weights, strict=True)]
     return _Request(inputs, aggregate, with_scores, limit)
 
 
@@ -151,7 +150,7 @@ def _weighed(ks: Keyspace, given: _Input) -> Iterator[tuple[bytes, float]]:
         return ((member, given.weight) for member in sets.each(ks, record))
     if record is None:
         return iter(())
-    return ((member, _times(score, given.weight)) for member, score in store.each(ks, given.name, record))
+    return ((member, _times(score, given.weight)) for member, score in store.each(ks, record))
 
 
 def _look(ks: Keyspace, given: _Input, member: bytes) -> float | None:

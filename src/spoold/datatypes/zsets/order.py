@@ -78,7 +78,7 @@ def member_at(ks: Keyspace, record: ZsetRecord, key: bytes) -> bytes:
 # -- the low end ----------------------------------------------------------------------------------------------------
 
 
-def added(ks: Keyspace, name: bytes, record: ZsetRecord, key: bytes) -> None:
+def added(ks: Keyspace, record: ZsetRecord, key: bytes) -> None:
     """An index key is new."""
     if record.mark_keys:
         record.mark_counts[bisect_right(record.mark_keys, key) - 1] += 1
@@ -88,7 +88,7 @@ def added(ks: Keyspace, name: bytes, record: ZsetRecord, key: bytes) -> None:
     insort(low, key)
     count = len(low)
     if count & (count - 1) == 0 and count >= _FIRST_BLOCK:
-        ks.cache.add(name, record)  # it has grown, and the cache counts bytes
+        ks.cache.grew(record.size())
     if count > _MOST_KEPT:
         record.low_stop = low[_LEFT_KEPT]
         del low[_LEFT_KEPT:]
@@ -113,29 +113,29 @@ def removed_many(record: ZsetRecord, keys: list[bytes]) -> None:
         record.low = [key for key in record.low if key not in gone]
 
 
-def lowest(ks: Keyspace, name: bytes, record: ZsetRecord) -> bytes:
+def lowest(ks: Keyspace, record: ZsetRecord) -> bytes:
     """The key of the first entry, of which there must be one. cost: O(1), and a scan for every 128 that were taken."""
     if not record.low:
-        _read_ahead(ks, name, record)
+        _read_ahead(ks, record)
     key = record.low[0]
     if len(key) <= DECIDED_KEY:
         return key
-    return next(blocks(ks, name, record, *whole(record)))[0]
+    return next(blocks(ks, record, *whole(record)))[0]
 
 
-def _read_ahead(ks: Keyspace, name: bytes, record: ZsetRecord) -> None:
+def _read_ahead(ks: Keyspace, record: ZsetRecord) -> None:
     start, stop = whole(record)
     keys = ks.batch.scan_keys(record.low_stop or start, stop, _AHEAD)
     record.low += keys
     record.low_stop = keys[-1] + b"\0" if len(keys) == _AHEAD else stop
-    ks.cache.add(name, record)
+    ks.cache.grew(record.size())
 
 
 # -- ranges ---------------------------------------------------------------------------------------------------------
 
 
 def blocks(
-    ks: Keyspace, name: bytes, record: ZsetRecord, start: bytes, stop: bytes, *, reverse: bool = False
+    ks: Keyspace, record: ZsetRecord, start: bytes, stop: bytes, *, reverse: bool = False
 ) -> Iterator[list[bytes]]:
     """The keys of a range in the order of scores and members, in blocks of which none is empty.
 
@@ -145,14 +145,14 @@ def blocks(
     """
     size = _FIRST_BLOCK
     read = _descending if reverse else _ascending
-    while keys := read(ks, name, record, start, stop, size):
+    while keys := read(ks, record, start, stop, size):
         last = keys[-1]
         if len(last) > DECIDED_KEY and len(keys) == size:
             head = last[:DECIDED_KEY]
             if reverse:
-                keys += _descending(ks, name, record, max(start, head), last, record.members)
+                keys += _descending(ks, record, max(start, head), last, record.members)
             else:
-                keys += _ascending(ks, name, record, last + b"\0", min(stop, after(head)), record.members)
+                keys += _ascending(ks, record, last + b"\0", min(stop, after(head)), record.members)
             last = keys[-1]
         ended = len(keys) < size
         yield _in_order(ks, record, keys, reverse=reverse)
@@ -167,7 +167,6 @@ def blocks(
 
 def take(
     ks: Keyspace,
-    name: bytes,
     record: ZsetRecord,
     start: bytes,
     stop: bytes,
@@ -181,7 +180,7 @@ def take(
     cost: O(skip + count), some 0.2 µs a key that is skipped.
     """
     found: list[bytes] = []
-    for keys in blocks(ks, name, record, start, stop, reverse=reverse):
+    for keys in blocks(ks, record, start, stop, reverse=reverse):
         if skip >= len(keys):
             skip -= len(keys)
             continue
@@ -192,10 +191,10 @@ def take(
     return found
 
 
-def _ascending(ks: Keyspace, name: bytes, record: ZsetRecord, start: bytes, stop: bytes, limit: int) -> list[bytes]:
+def _ascending(ks: Keyspace, record: ZsetRecord, start: bytes, stop: bytes, limit: int) -> list[bytes]:
     """Up to `limit` keys of a range in the keys' order, from the low end as far as that goes."""
     if not record.low and record.low_stop < stop:
-        _read_ahead(ks, name, record)
+        _read_ahead(ks, record)
     while start < record.low_stop:
         low = record.low
         at = bisect_left(low, start)
@@ -208,14 +207,14 @@ def _ascending(ks: Keyspace, name: bytes, record: ZsetRecord, start: bytes, stop
             return found
         if missing > _AHEAD or len(low) > _LEFT_KEPT:
             return found + ks.batch.scan_keys(record.low_stop, stop, missing)
-        _read_ahead(ks, name, record)
+        _read_ahead(ks, record)
     return ks.batch.scan_keys(start, stop, limit)
 
 
-def _descending(ks: Keyspace, name: bytes, record: ZsetRecord, start: bytes, stop: bytes, limit: int) -> list[bytes]:
+def _descending(ks: Keyspace, record: ZsetRecord, start: bytes, stop: bytes, limit: int) -> list[bytes]:
     """Up to `limit` keys of a range against the keys' order."""
     if record.members <= _AHEAD and not record.low:
-        _read_ahead(ks, name, record)
+        _read_ahead(ks, record)
     if stop > record.low_stop:
         return ks.batch.scan_keys(start, stop, limit, reverse=True)
     low = record.low

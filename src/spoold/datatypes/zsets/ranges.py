@@ -23,7 +23,7 @@ RANK: Final = b""
 SCORE: Final = b"BYSCORE"
 LEX: Final = b"BYLEX"
 
-Find = Callable[[Keyspace, bytes, ZsetRecord], list[bytes]]
+Find = Callable[[Keyspace, ZsetRecord], list[bytes]]
 """Gives the index keys of a range of one set."""
 
 
@@ -69,13 +69,13 @@ def _finder(start: bytes, stop: bytes, options: _Options) -> Find:
     by, reverse, skip, most, _ = options
     if by == RANK:
         first, last = parse_int(start), parse_int(stop)
-        return lambda ks, name, record: spans.by_rank(ks, name, record, first, last, reverse=reverse)
+        return lambda ks, record: spans.by_rank(ks, record, first, last, reverse=reverse)
     low, high = (stop, start) if reverse else (start, stop)
     if by == SCORE:
         scores = parse_scores(low, high)
-        return lambda ks, name, record: spans.by_score(ks, name, record, scores, skip, most, reverse=reverse)
+        return lambda ks, record: spans.by_score(ks, record, scores, skip, most, reverse=reverse)
     members = parse_members(low, high)
-    return lambda ks, name, record: spans.by_member(ks, name, record, members, skip, most, reverse=reverse)
+    return lambda ks, record: spans.by_member(ks, record, members, skip, most, reverse=reverse)
 
 
 def _range(ctx: Context, key: bytes, start: bytes, stop: bytes, options: _Options) -> Reply:
@@ -84,7 +84,7 @@ def _range(ctx: Context, key: bytes, start: bytes, stop: bytes, options: _Option
     record = store.find(ks, key)
     if record is None:
         return []
-    found = find(ks, key, record)
+    found = find(ks, record)
     return Pairs(store.pairs(ks, record, found)) if options.with_scores else store.members(ks, record, found)
 
 
@@ -191,7 +191,7 @@ def zrangestore(ctx: Context, destination: bytes, source: bytes, start: bytes, s
     find = _finder(start, stop, _parse_options(options, None, None, storing=True))
     ks = ctx.ks
     record = store.find(ks, source)
-    found = [] if record is None else store.pairs(ks, record, find(ks, source, record))
+    found = [] if record is None else store.pairs(ks, record, find(ks, record))
     return store_result(ks, destination, found, b"zrangestore")
 
 
@@ -214,7 +214,7 @@ def zcount(ctx: Context, key: bytes, low: bytes, high: bytes) -> int:
     """
     wanted = parse_scores(low, high)
     record = store.find(ctx.ks, key)
-    return 0 if record is None else ranks.count(ctx.ks, key, record, *wanted.keys(record))
+    return 0 if record is None else ranks.count(ctx.ks, record, *wanted.keys(record))
 
 
 @command("ZLEXCOUNT", flags=READONLY | FAST, keys=Keys(1), since="2.8.9", syntax="ZLEXCOUNT key min max")
@@ -225,7 +225,7 @@ def zlexcount(ctx: Context, key: bytes, low: bytes, high: bytes) -> int:
     """
     wanted = parse_members(low, high)
     record = store.find(ctx.ks, key)
-    return 0 if record is None else len(spans.by_member(ctx.ks, key, record, wanted))
+    return 0 if record is None else len(spans.by_member(ctx.ks, record, wanted))
 
 
 @command("ZRANK", flags=READONLY | FAST, keys=Keys(1), since="2.0.0", syntax="ZRANK key member [WITHSCORE]")
@@ -260,7 +260,7 @@ def _rank(ctx: Context, key: bytes, member: bytes, options: tuple[bytes, ...], *
     place = None if record is None else store.place(ks, record, member)
     if record is None or place is None:
         return NULL_ARRAY if options else None
-    rank = ranks.rank(ks, key, record, place)
+    rank = ranks.rank(ks, record, place)
     if reverse:
         rank = record.members - 1 - rank
     return [rank, score_at(place)] if options else rank
@@ -316,7 +316,7 @@ def _remove(ks: Keyspace, key: bytes, start: bytes, stop: bytes, by: bytes, even
     record = store.find(ks, key)
     if record is None:
         return 0
-    found = find(ks, key, record)
+    found = find(ks, record)
     store.remove_keys(ks, key, record, found)
     if found:
         tell(ks, event, key)

@@ -69,7 +69,7 @@ def zscan(ctx: Context, key: bytes, cursor: bytes, *options: bytes) -> list[obje
     matches = compile_pattern(pattern)
     ks, cursors = ctx.ks, ctx.dbs.cursors
     if record.members <= _WHOLE:
-        found, place = store.pairs(ks, record, order.take(ks, key, record, *order.whole(record))), b""
+        found, place = store.pairs(ks, record, order.take(ks, record, *order.whole(record))), b""
     else:
         place = cursors.place(record.object_id, number)
         found, place = store.scan(ks, record, place, min(count, _MOST_SCAN_MEMBERS))
@@ -98,29 +98,29 @@ def zrandmember(ctx: Context, key: bytes, count: bytes | None = None, *options: 
     record = store.find(ks, key)
     if record is None:
         return None if count is None else []
-    keys = _draw_different(ks, key, record, number) if number >= 0 else _draw(ks, key, record, -number)
+    keys = _draw_different(ks, record, number) if number >= 0 else _draw(ks, record, -number)
     if count is None:
         return order.member_at(ks, record, keys[0])
     return Pairs(store.pairs(ks, record, keys)) if options else store.members(ks, record, keys)
 
 
-def _draw(ks: Keyspace, name: bytes, record: ZsetRecord, count: int) -> list[bytes]:
+def _draw(ks: Keyspace, record: ZsetRecord, count: int) -> list[bytes]:
     """Draw `count` keys of the index, each anew from all."""
     if count > _MOST_REPEATED:
         raise OutOfRange
     if record.members <= _LISTED or count * _SHARE >= record.members:
-        return _chance.choices(order.take(ks, name, record, *order.whole(record)), k=count)
-    return [_at(ks, name, record, _chance.randrange(record.members)) for _ in range(count)]
+        return _chance.choices(order.take(ks, record, *order.whole(record)), k=count)
+    return [_at(ks, record, _chance.randrange(record.members)) for _ in range(count)]
 
 
-def _draw_different(ks: Keyspace, name: bytes, record: ZsetRecord, count: int) -> list[bytes]:
+def _draw_different(ks: Keyspace, record: ZsetRecord, count: int) -> list[bytes]:
     """Draw `count` different keys of the index, or all that there are."""
     if record.members <= _LISTED or count * _SHARE >= record.members:
-        keys = order.take(ks, name, record, *order.whole(record))
+        keys = order.take(ks, record, *order.whole(record))
         return keys if count >= len(keys) else _chance.sample(keys, count)
-    return [_at(ks, name, record, rank) for rank in _chance.sample(range(record.members), count)]
+    return [_at(ks, record, rank) for rank in _chance.sample(range(record.members), count)]
 
 
-def _at(ks: Keyspace, name: bytes, record: ZsetRecord, rank: int) -> bytes:
-    start, skip = ranks.locate(ks, name, record, rank)
-    return order.take(ks, name, record, start, order.whole(record)[1], skip, 1)[0]
+def _at(ks: Keyspace, record: ZsetRecord, rank: int) -> bytes:
+    start, skip = ranks.locate(ks, record, rank)
+    return order.take(ks, record, start, order.whole(record)[1], skip, 1)[0]

@@ -20,9 +20,7 @@ def cut_ranks(start: int, stop: int, members: int) -> tuple[int, int]:
     return first, max(last - first + 1, 0)
 
 
-def by_rank(
-    ks: Keyspace, name: bytes, record: ZsetRecord, start: int, stop: int, *, reverse: bool = False
-) -> list[bytes]:
+def by_rank(ks: Keyspace, record: ZsetRecord, start: int, stop: int, *, reverse: bool = False) -> list[bytes]:
     """The keys between two ranks, both included, negative from the end.
 
     cost: O(keys found, and up to them from the nearer end; in sets of many thousand members see ranks.py).
@@ -32,19 +30,18 @@ def by_rank(
         return []
     behind = record.members - first - count
     if min(first, behind) > FAR:
-        place, skip = ranks.locate(ks, name, record, behind if reverse else first)
-        found = order.take(ks, name, record, place, order.whole(record)[1], skip, count)
+        place, skip = ranks.locate(ks, record, behind if reverse else first)
+        found = order.take(ks, record, place, order.whole(record)[1], skip, count)
         return found[::-1] if reverse else found
     if first <= behind:
-        return order.take(ks, name, record, *order.whole(record), first, count, reverse=reverse)
-    found = order.take(ks, name, record, *order.whole(record), behind, count, reverse=not reverse)
+        return order.take(ks, record, *order.whole(record), first, count, reverse=reverse)
+    found = order.take(ks, record, *order.whole(record), behind, count, reverse=not reverse)
     found.reverse()
     return found
 
 
 def by_score(
     ks: Keyspace,
-    name: bytes,
     record: ZsetRecord,
     wanted: Scores,
     skip: int = 0,
@@ -59,12 +56,11 @@ def by_score(
     """
     if skip < 0 or not count:
         return []
-    return order.take(ks, name, record, *wanted.keys(record), skip, count, reverse=reverse)
+    return order.take(ks, record, *wanted.keys(record), skip, count, reverse=reverse)
 
 
 def by_member(
     ks: Keyspace,
-    name: bytes,
     record: ZsetRecord,
     wanted: Members,
     skip: int = 0,
@@ -78,18 +74,18 @@ def by_member(
     """
     if skip < 0 or not count or wanted.is_empty:
         return []
-    keys = _by_member(ks, name, record, wanted, reverse=reverse)
+    keys = _by_member(ks, record, wanted, reverse=reverse)
     return list(islice(keys, skip, None if count < 0 else skip + count))
 
 
-def _by_member(ks: Keyspace, name: bytes, record: ZsetRecord, wanted: Members, *, reverse: bool) -> Iterator[bytes]:
+def _by_member(ks: Keyspace, record: ZsetRecord, wanted: Members, *, reverse: bool) -> Iterator[bytes]:
     first, stop = order.whole(record)
-    lowest = order.lowest(ks, name, record)[:MEMBER_AT]
-    (highest,) = order.take(ks, name, record, first, stop, 0, 1, reverse=True)
+    lowest = order.lowest(ks, record)[:MEMBER_AT]
+    (highest,) = order.take(ks, record, first, stop, 0, 1, reverse=True)
     if highest.startswith(lowest):
         first, stop = wanted.keys(lowest)
     # With several scores: from the first member in the range to the first behind it, in the order of the scores.
-    keys = (key for block in order.blocks(ks, name, record, first, stop, reverse=reverse) for key in block)
+    keys = (key for block in order.blocks(ks, record, first, stop, reverse=reverse) for key in block)
     begins, goes_on = (wanted.ends, wanted.starts) if reverse else (wanted.starts, wanted.ends)
     begun = dropwhile(lambda key: not begins(member_at(ks, record, key)), keys)
     return takewhile(lambda key: goes_on(member_at(ks, record, key)), begun)

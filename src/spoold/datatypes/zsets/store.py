@@ -93,7 +93,7 @@ def put(ks: Keyspace, name: bytes, member: bytes, number: float) -> int:
     record = ks.young.get(name)
     if record.__class__ is not ZsetRecord or record.expire_ms:
         record = find_or_make(ks, name)
-    done = write(ks, name, record, member, number)
+    done = write(ks, record, member, number)
     if done:
         ks.dirty[name] = record
         if name in ks.observed:
@@ -101,7 +101,7 @@ def put(ks: Keyspace, name: bytes, member: bytes, number: float) -> int:
     return done
 
 
-def write(ks: Keyspace, name: bytes, record: ZsetRecord, member: bytes, number: float) -> int:
+def write(ks: Keyspace, record: ZsetRecord, member: bytes, number: float) -> int:
     """Give a member a score; the caller notes the change of the record.
 
     returns: ADDED, UPDATED, or LEFT if it has this score already.
@@ -136,7 +136,7 @@ def write(ks: Keyspace, name: bytes, record: ZsetRecord, member: bytes, number: 
     key = prefix + b"s" + packed + stem
     fresh[key] = b""
     if key < record.low_stop or record.mark_keys:
-        order.added(ks, name, record, key)
+        order.added(ks, record, key)
     return done
 
 
@@ -155,18 +155,18 @@ def change(
         if rule & IF_THERE:
             return [(LEFT, None)] * len(pairs)
         record = find_or_make(ks, name)
-    done = [_change(ks, name, record, number, member, rule, by) for number, member in pairs]
+    done = [_change(ks, record, number, member, rule, by) for number, member in pairs]
     if any(what for what, _ in done):
         ks.changed(name, record)
     return done
 
 
 def _change(
-    ks: Keyspace, name: bytes, record: ZsetRecord, number: float, member: bytes, rule: int, by: bool
+    ks: Keyspace, record: ZsetRecord, number: float, member: bytes, rule: int, by: bool
 ) -> tuple[int, float | None]:
     had = score(ks, record, member)
     if had is None:
-        return (LEFT, None) if rule & IF_THERE else (write(ks, name, record, member, number), number)
+        return (LEFT, None) if rule & IF_THERE else (write(ks, record, member, number), number)
     if rule & IF_NEW:
         return LEFT, None
     if by:
@@ -175,7 +175,7 @@ def _change(
             raise ScoreIsNaN
     if (rule & IF_GREATER and number <= had) or (rule & IF_LESS and number >= had):
         return LEFT, None
-    return write(ks, name, record, member, number), number
+    return write(ks, record, member, number), number
 
 
 def remove(ks: Keyspace, name: bytes, members: Iterable[bytes]) -> int:
@@ -221,7 +221,7 @@ def pop_lowest(ks: Keyspace, name: bytes) -> tuple[bytes, float] | None:
         record = find(ks, name)
         if record is None:
             return None
-    key = order.lowest(ks, name, record)
+    key = order.lowest(ks, record)
     member = member_at(ks, record, key)
     fresh = ks.batch.fresh
     fresh[key] = None
@@ -237,7 +237,7 @@ def pop(ks: Keyspace, name: bytes, count: int, *, highest: bool = False) -> list
     record = find(ks, name)
     if record is None or not count:
         return []
-    keys = order.take(ks, name, record, *order.whole(record), 0, min(count, record.members), reverse=highest)
+    keys = order.take(ks, record, *order.whole(record), 0, min(count, record.members), reverse=highest)
     taken = pairs(ks, record, keys)
     remove_keys(ks, name, record, keys)
     return taken
@@ -273,9 +273,9 @@ def pairs(ks: Keyspace, record: ZsetRecord, keys: list[bytes]) -> list[tuple[byt
     return [(member_at(ks, record, key), score_at(key)) for key in keys]
 
 
-def each(ks: Keyspace, name: bytes, record: ZsetRecord) -> Iterator[tuple[bytes, float]]:
+def each(ks: Keyspace, record: ZsetRecord) -> Iterator[tuple[bytes, float]]:
     """All members with their scores in order, in bounded memory; nothing may be written to the set meanwhile."""
-    for keys in order.blocks(ks, name, record, *order.whole(record)):
+    for keys in order.blocks(ks, record, *order.whole(record)):
         yield from pairs(ks, record, keys)
 
 
