@@ -111,9 +111,14 @@ def _parse_events(text: bytes) -> bytes:
     if any(letter not in _EVENT_LETTERS for letter in text):
         raise BadValueError("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
     classes = bytes(letter for letter in _EVENT_CLASSES if letter in text or b"A"[0] in text)
-    # Where all are named, Redis does not show that `n` is too.
-    classes = b"A" if len(classes) == len(_EVENT_CLASSES) else classes + b"n" * (b"n"[0] in text)
-    return classes + bytes(letter for letter in b"KEm" if letter in text)
+    if len(classes) == len(_EVENT_CLASSES):
+        classes = b"A"
+    return classes + bytes(letter for letter in b"nKEm" if letter in text)
+
+
+def _show_events(letters: bytes) -> bytes:
+    # Where all classes are named, Redis does not show that `n` is too.
+    return letters.replace(b"n", b"") if letters.startswith(b"A") else letters
 
 
 def _parse_percentiles(text: bytes) -> bytes:
@@ -161,7 +166,7 @@ _OUTPUT_LIMITS: Final = {
 YES_NO: Final = Kind(_parse_yes_no, lambda value: b"yes" if value else b"no")
 TEXT: Final = Kind(bytes, bytes)
 SAVE: Final = Kind(_parse_save, bytes)
-EVENTS: Final = Kind(_parse_events, bytes)
+EVENTS: Final = Kind(_parse_events, _show_events)
 PERCENTILES: Final = Kind(_parse_percentiles, bytes)
 OUTPUT_LIMITS: Final = Kind(_parse_output_limits, _show_output_limits)
 COUNT: Final = integer(0, INT32_MAX)
@@ -214,6 +219,12 @@ PARAMETERS: Final = (
         "Microseconds from which on a command is noted in SLOWLOG; -1 = none.",
     ),
     Parameter("slowlog-max-len", LONG, b"128", "How many commands SLOWLOG keeps."),
+    Parameter(
+        "notify-keyspace-events",
+        EVENTS,
+        b"",
+        "Classes of keyspace events that are told (`A` = all), on channels by key (`K`), by event (`E`).",
+    ),
     Parameter("loglevel", LOG_LEVEL, b"notice", "Least serious messages that are logged."),
     Parameter(
         "hash-max-listpack-entries",
@@ -262,7 +273,6 @@ PARAMETERS: Final = (
     Parameter("stream-node-max-entries", LONG, b"100"),
     Parameter("stream-node-max-bytes", memory(), b"4096"),
     Parameter("hll-sparse-max-bytes", memory(), b"3000"),
-    Parameter("notify-keyspace-events", EVENTS, b""),
     Parameter("lua-time-limit", LONG, b"5000", alias="busy-reply-threshold"),
     Parameter("latency-tracking", YES_NO, b"yes"),
     Parameter("latency-tracking-info-percentiles", PERCENTILES, b"50 99 99.9"),

@@ -17,7 +17,7 @@ from spoold.metrics.registry import Metrics
 from spoold.metrics.slowlog import SlowLog
 from spoold.pubsub.commands import refuse_while_subscribed
 from spoold.pubsub.hub import Hub
-from spoold.pubsub.notify import Notifier
+from spoold.pubsub.notify import Notifier, note_misses
 from spoold.settings import Settings
 
 # Levels of the log as Redis names them. What it calls a notice is an info here.
@@ -46,7 +46,17 @@ def install(parts: Parts, dispatcher: Dispatcher, settings: Settings, host: Host
         parts.add(part)
     dispatcher.on_leave.append(hub.forget)
     dispatcher.admission.checks.append(refuse_while_subscribed)
-    config.on_set("notify-keyspace-events", Notifier(hub, dispatcher.dbs).select)
+    notifier = Notifier(hub, dispatcher.dbs)
+
+    def select_events(letters: bytes) -> None:
+        notifier.select(letters)
+        # What is missing is looked for before each command: that has its price, and is off the hot path.
+        dispatcher.before[:] = [hook for hook in dispatcher.before if hook is not note_misses]
+        if b"m"[0] in letters:
+            dispatcher.before.append(note_misses)
+        dispatcher.set_alert("key misses", b"m"[0] in letters)
+
+    config.on_set("notify-keyspace-events", select_events)
     note_slow(dispatcher, slowlog)
     _start_values(config, settings, host)
     _bind(config, dispatcher, slowlog, host)

@@ -37,6 +37,8 @@ OUT_BYTES: Final = 1 << 20
 _INTEGERS: Final = tuple(b":%d\r\n" % number for number in range(1024))
 
 Observer = Callable[[Session, list[bytes]], None]
+Finish = Callable[[Any], None]
+Precursor = Callable[[Context, Entry, list[bytes]], Finish | None]
 SlowObserver = Callable[[Session, list[bytes], float], None]
 
 
@@ -46,6 +48,7 @@ class Dispatcher:
     alert: something holds for all clients (MONITOR runs, writes are refused, the server is paused), so that no
         session is plain; change it through `set_alert`.
     observers: told of each request that has run while alert; of a script before the requests in it.
+    before: told of each request that is about to run while alert; what one returns is told its reply.
     on_leave: told of each client that is gone.
     on_slow: told of requests slower than `slow_s` seconds, those inside EXEC and scripts too.
     """
@@ -69,6 +72,7 @@ class Dispatcher:
         self.alert = False
         self._alerts: set[str] = set()
         self.observers: list[Observer] = []
+        self.before: list[Precursor] = []
         self.on_leave: list[Callable[[Session], None]] = []
         self.slow_s = 0.01
         self.on_slow: SlowObserver = _ignore_slow
@@ -199,11 +203,14 @@ class Dispatcher:
         if not entry.low <= len(request) <= entry.high:
             return check_arity(entry, request)
         started = perf_counter()
+        finish = self._precede(ctx, entry, request) if self.before else ()
         try:
             reply = entry.handler(ctx, *request[1:])
         except CommandError as error:
             entry.failed += 1
             reply = error
+        for tell in finish:
+            tell(reply)
         spent = perf_counter() - started
         entry.calls += 1
         entry.usec += spent
@@ -229,17 +236,26 @@ class Dispatcher:
             is_script = entry.spec.group == "scripting"
             if is_script:
                 self._tell(session, request)
+            finish = self._precede(session.ctx, entry, request) if self.before else ()
             try:
                 reply = entry.handler(session.ctx, *request[1:])
             except CommandError as error:
                 entry.failed += 1
                 reply = error
+            for tell in finish:
+                tell(reply)
             if not is_script:
                 self._tell(session, request)
         session.last = entry
         if (session.mute or session.skip_reply) and reply.__class__ is not Wait and _muted(session):
             reply = reply if reply.__class__ is Pushes else NO_REPLY
         return reply, ran
+
+    def _precede(self, ctx: Context, entry: Entry, request: list[bytes]) -> list[Finish]:
+        if entry.subs and len(request) > 1:
+            entry = entry.subs.get(request[1].upper(), entry)
+        found = (tell(ctx, entry, request) for tell in self.before)
+        return [finish for finish in found if finish is not None]
 
     def _tell(self, session: Session, request: list[bytes]) -> None:
         for observer in self.observers:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, TypeVar, cast
 
 from spoold.engine.batch import Batch
-from spoold.keyspace import layout
+from spoold.keyspace import events, layout
 from spoold.keyspace.cache import RecordCache
 from spoold.keyspace.cursor import CursorTable
 from spoold.keyspace.layout import DATABASES
@@ -38,6 +39,8 @@ NEVER_MS: Final = 1 << 62
 _PAIR = struct.Struct(">QQ")
 
 DEFAULT_VALUE_BYTES: Final = 64 * 1024 * 1024
+# Redis's default for stream-node-max-entries.
+DEFAULT_NODE_ENTRIES: Final = 100
 
 C = TypeVar("C", bound=Collection)
 
@@ -134,6 +137,11 @@ class Keyspace:
 
     def add(self, name: bytes, record: Record) -> None:
         """Give `name`, which must not exist, a record."""
+        self._put(name, record)
+        if self.notify:
+            self.notify(events.NEW_KEY, b"new", name)
+
+    def _put(self, name: bytes, record: Record) -> None:
         if self.flushed and isinstance(record, StringRecord) and record.stamp & STAMP_BITS <= self.flushed:
             record.stamp = self.dbs.new_stamp()  # it comes from another database, where it was not flushed
         self.cache.add(name, record)
@@ -143,9 +151,11 @@ class Keyspace:
     def replace(self, name: bytes, record: Record) -> None:
         """Give `name` a record, whatever it was before; the expiry is the new record's."""
         old = self.find(name)
-        if old is not None:
+        if old is None:
+            self.add(name, record)
+        else:
             self._drop(name, old)
-        self.add(name, record)
+            self._put(name, record)
 
     def delete(self, name: bytes) -> bool:
         """Drop the key. returns: whether it existed. cost: O(1), elements are reclaimed later."""
@@ -183,6 +193,8 @@ class Keyspace:
         self.cache.add(name, ABSENT)
         self.changed(name, ABSENT)
         self.dbs.expired += 1
+        if self.notify:
+            self.notify(events.EXPIRED, b"expired", name)
 
     def expires_at(self, name: bytes) -> int | None:
         """The expiry of `name` in Unix ms, due or not; 0 if it has none, None if there is no such key."""
@@ -219,6 +231,15 @@ class Keyspace:
         record = cls(self.dbs.new_id())
         self.add(name, record)
         return record
+
+    @contextmanager
+    def untold(self) -> Iterator[None]:
+        """Tell no events of what is done inside: the caller has other words for it."""
+        notify, self.notify = self.notify, None
+        try:
+            yield
+        finally:
+            self.notify = notify
 
     # -- observers ----------------------------------------------------------------------------------------------
 
@@ -381,6 +402,7 @@ class Databases:
     next_due_ms: no key falls due before it; next_alarm_ms: no first item of a list does; next_deadline_ms: no lease.
     flush_ms: when the strings of database 0 are to be dropped, Unix ms; NEVER_MS if they are not.
     expired_items: items of queues that were dropped because no one took them in time.
+    stream_node_entries: how many entries of a stream approximate trimming removes together; 0 = all.
     read_only: the disk refuses writes; a key that is due is hidden, but stays until it is taken out.
     """
 
@@ -389,6 +411,7 @@ class Databases:
         self.batch = batch
         self.now_ms = 0
         self.value_limit_bytes = DEFAULT_VALUE_BYTES
+        self.stream_node_entries = DEFAULT_NODE_ENTRIES
         self.expired = 0
         self.next_due_ms = 0
         self.next_alarm_ms = 0

@@ -8,6 +8,7 @@ from spoold.command.context import Context
 from spoold.command.spec import FAST, READONLY, WRITE, Keys, command
 from spoold.core.errors import NoSuchKey
 from spoold.core.reply import OK, Reply, Simple
+from spoold.keyspace import events
 from spoold.keyspace.keyspace import Keyspace
 
 _status = cache(Simple)
@@ -84,7 +85,8 @@ def rename(ctx: Context, key: bytes, newkey: bytes) -> Reply:
     if ks.find(key) is None:
         raise NoSuchKey
     if key != newkey:
-        ks.replace(newkey, ks.detach(key))
+        ks.delete(newkey)
+        _rename(ks, key, newkey)
     return OK
 
 
@@ -107,16 +109,27 @@ def renamenx(ctx: Context, key: bytes, newkey: bytes) -> int:
         raise NoSuchKey
     if ks.find(newkey) is not None:
         return 0
-    ks.add(newkey, ks.detach(key))
+    _rename(ks, key, newkey)
     return 1
+
+
+def _rename(ks: Keyspace, key: bytes, newkey: bytes) -> None:
+    """The new name must not exist."""
+    ks.add(newkey, ks.detach(key))
+    if ks.notify:
+        ks.notify(events.GENERIC, b"rename_from", key)
+        ks.notify(events.GENERIC, b"rename_to", newkey)
 
 
 def _delete(ks: Keyspace, key: bytes, keys: tuple[bytes, ...]) -> int:
     delete = ks.delete
-    deleted = 1 if delete(key) else 0
-    for name in keys:
+    notify = ks.notify
+    deleted = 0
+    for name in (key, *keys):
         if delete(name):
             deleted += 1
+            if notify:
+                notify(events.GENERIC, b"del", name)
     return deleted
 
 

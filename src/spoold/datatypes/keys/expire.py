@@ -8,6 +8,7 @@ from spoold.command.context import Context
 from spoold.command.spec import FAST, READONLY, WRITE, Keys, command
 from spoold.core.errors import CommandError, ConflictingConditions, GreaterAndLess, InvalidExpire
 from spoold.core.numerals import INT64_MAX, INT64_MIN, parse_int
+from spoold.keyspace import events
 
 _SECOND_MS: Final = 1000
 _MISSING: Final = -2
@@ -98,11 +99,14 @@ def pexpiretime(ctx: Context, key: bytes) -> int:
 @command("PERSIST", flags=WRITE | FAST, keys=Keys(1), since="2.2.0", syntax="PERSIST key", group="generic")
 def persist(ctx: Context, key: bytes) -> int:
     """Lets a key live for ever. Returns 1 if it would have fallen due, else 0."""
-    record = ctx.ks.find(key)
+    ks = ctx.ks
+    record = ks.find(key)
     if record is None or not record.expire_ms:
         return 0
     record.expire_ms = 0
-    ctx.ks.changed(key, record)
+    ks.changed(key, record)
+    if ks.notify:
+        ks.notify(events.GENERIC, b"persist", key)
     return 1
 
 
@@ -124,11 +128,14 @@ def _expire(
     record = ks.find(key)
     if record is None or (conditions and not _holds(conditions, record.expire_ms, expire_ms)):
         return 0
-    if expire_ms <= ctx.now_ms:
+    past = expire_ms <= ctx.now_ms
+    if past:
         ks.delete(key)
     else:
         record.expire_ms = expire_ms
         ks.changed(key, record)
+    if ks.notify:
+        ks.notify(events.GENERIC, b"del" if past else b"expire", key)
     return 1
 
 

@@ -1,4 +1,4 @@
-"""SORT, SORT_RO: the elements of a list or set in order, by themselves or by values that other keys hold.
+"""SORT, SORT_RO: the elements of a list, set or sorted set in order, by themselves or by values that other keys hold.
 
 A pattern (BY, GET) names a key for each element: its first `*` is replaced by the element; behind `->` stands a field
 of a hash. Which types can be sorted is written in `elements.py`.
@@ -18,8 +18,9 @@ from spoold.core.numerals import parse_float
 from spoold.core.reply import Reply
 from spoold.datatypes.hashes import store as hashes
 from spoold.datatypes.keys import elements
+from spoold.keyspace import events
 from spoold.keyspace.keyspace import Keyspace
-from spoold.keyspace.record import HashRecord, ListRecord, SetRecord, StringRecord
+from spoold.keyspace.record import HashRecord, ListRecord, SetRecord, StringRecord, ZsetRecord
 
 _BLANKS: Final = b" \t\n\v\f\r"
 
@@ -102,9 +103,16 @@ def sort(ctx: Context, key: bytes, *options: bytes) -> Reply:
     if request.destination is None:
         return result
     ks, destination = ctx.ks, request.destination
-    ks.delete(destination)
+    existed = ks.delete(destination)
     if result:
         elements.write(ks, destination, ListRecord.kind, [value or b"" for value in result])
+    if ks.notify:
+        if result and not existed:
+            ks.notify(events.NEW_KEY, b"new", destination)
+        if result:
+            ks.notify(events.LIST, b"sortstore", destination)
+        elif existed:
+            ks.notify(events.GENERIC, b"del", destination)
     return len(result)
 
 
@@ -137,7 +145,7 @@ def _sorted(ks: Keyspace, key: bytes, request: _Request) -> list[bytes | None]:
     elif isinstance(record, SetRecord) and request.destination is not None:
         # As in Redis: what is stored must not depend on the order in which a set happens to be kept.
         found.sort(reverse=request.descending)
-    elif isinstance(record, ListRecord) and request.descending:
+    elif isinstance(record, (ListRecord, ZsetRecord)) and request.descending:
         found.reverse()
     start = max(request.start, 0)
     stop = len(found) if request.count < 0 else start + request.count

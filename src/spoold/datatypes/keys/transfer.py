@@ -15,6 +15,7 @@ from spoold.core.numerals import INT64_MAX, parse_int, parse_int32
 from spoold.core.reply import OK, Reply
 from spoold.datatypes.keys import elements, payload
 from spoold.datatypes.strings import store as strings
+from spoold.keyspace import events
 from spoold.keyspace.keyspace import Databases, Keyspace
 from spoold.keyspace.packing import after
 from spoold.keyspace.record import Collection, Record, StringRecord, TaggedListRecord, decode
@@ -44,6 +45,10 @@ def move(ctx: Context, key: bytes, db: bytes) -> int:
     if source.find(key) is None or target.find(key) is not None:
         return 0
     target.add(key, source.detach(key))
+    if source.notify:
+        source.notify(events.GENERIC, b"move_from", key)
+    if target.notify:
+        target.notify(events.GENERIC, b"move_to", key)
     return 1
 
 
@@ -77,7 +82,11 @@ def copy(ctx: Context, source: bytes, destination: bytes, *options: bytes) -> in
     record = ctx.ks.find(source)
     if record is None or (target.find(destination) is not None and not replace):
         return 0
-    target.replace(destination, clone(ctx.dbs, record))
+    twin = clone(ctx.dbs, record)
+    target.delete(destination)
+    target.add(destination, twin)
+    if target.notify:
+        target.notify(events.GENERIC, b"copy_to", destination)
     return 1
 
 
@@ -127,9 +136,12 @@ def restore(ctx: Context, key: bytes, ttl: bytes, serialized: bytes, *options: b
         expire_ms += ctx.now_ms
     if expire_ms > INT64_MAX:
         raise InvalidExpire("restore")
-    ks.delete(key)
-    if not 0 < expire_ms <= ctx.now_ms:
+    existed = ks.delete(key)
+    past = 0 < expire_ms <= ctx.now_ms
+    if not past:
         _make(ks, key, value, expire_ms)
+    if ks.notify and (existed or not past):
+        ks.notify(events.GENERIC, b"del" if past else b"restore", key)
     return OK
 
 
@@ -163,6 +175,8 @@ def _make(ks: Keyspace, key: bytes, value: payload.Value, expire_ms: int) -> Non
         strings.put(ks, key, value.parts[0], expire_ms)
         return
     elements.write(ks, key, value.kind, value.parts)
+    if ks.notify:
+        ks.notify(events.NEW_KEY, b"new", key)
     record = ks.find(key)
     if record is not None and expire_ms:
         record.expire_ms = expire_ms

@@ -12,6 +12,7 @@ from typing import Final, cast
 
 from spoold.datatypes.lists import tags
 from spoold.datatypes.lists.store import HEAD, MANY, TAIL, cut, find, read, shift
+from spoold.keyspace import events
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.record import ListRecord, TaggedListRecord
 
@@ -41,6 +42,8 @@ def insert(ks: Keyspace, name: bytes, pivot: bytes, value: bytes, *, behind: boo
         record.tail += 1
     ks.batch.put(record.prefix + at.to_bytes(8, "big"), value)
     ks.changed(name, record)
+    if ks.notify:
+        ks.notify(events.LIST, b"linsert", name)
     return record.count()
 
 
@@ -59,11 +62,16 @@ def remove(ks: Keyspace, name: bytes, value: bytes, count: int) -> int:
         found.append(at)
         if len(found) == abs(count):
             break
-    if len(found) == record.count():
+    all_go = len(found) == record.count()
+    if all_go:
         ks.delete(name)
     elif found:
         _close_gaps(ks, record, sorted(found))
         ks.changed(name, record)
+    if found and ks.notify:
+        ks.notify(events.LIST, b"lrem", name)
+        if all_go:
+            ks.notify(events.GENERIC, b"del", name)
     return len(found)
 
 

@@ -22,6 +22,7 @@ from typing import Final, cast
 
 from spoold.core.errors import WrongType
 from spoold.datatypes.lists import tags
+from spoold.keyspace import events
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.layout import DROPPED_OBJECT
 from spoold.keyspace.record import ListRecord, TaggedListRecord
@@ -37,6 +38,9 @@ TAIL: Final = 1
 # Up to so many neighbours are read one by one while mutations are pending: a scan would apply those first, which
 # alone costs as much as 150 reads. Nor is it worth a range delete.
 FEW: Final = 128
+# Events by side.
+_PUSHED: Final = (b"lpush", b"rpush")
+_POPPED: Final = (b"lpop", b"rpop")
 # Elements that are read or deleted in one go, some milliseconds.
 MANY: Final = 4096
 # LTRIM moves what it keeps where it drops this many times as much: a move costs a read and a write, a delete is one.
@@ -84,6 +88,8 @@ def push(ks: Keyspace, name: bytes, side: int, values: Sequence[bytes]) -> int:
     ks.dirty[name] = record
     if name in ks.observed:
         ks.tell(name)
+    if ks.notify:
+        ks.notify(events.LIST, _PUSHED[side], name)
     return record.tail - record.head
 
 
@@ -112,6 +118,8 @@ def pop(ks: Keyspace, name: bytes, side: int) -> bytes | None:
         ks.dirty[name] = record
         if name in ks.observed:
             ks.tell(name)
+    if ks.notify:
+        _tell_popped(ks, name, side)
     return value
 
 
@@ -139,6 +147,8 @@ def pop_many(ks: Keyspace, name: bytes, side: int, count: int) -> list[bytes] | 
         ks.changed(name, record)
     if side:
         values.reverse()
+    if count and ks.notify:
+        _tell_popped(ks, name, side)
     return values
 
 
@@ -154,9 +164,15 @@ def move(ks: Keyspace, source: bytes, target: bytes, from_side: int, to_side: in
     if source == target and not record.second_id:
         return _rotate(ks, source, record, from_side, to_side)
     find(ks, target)  # its type must be right before anything is taken
-    value = pop(ks, source, from_side)
+    if ks.notify:
+        with ks.untold():
+            value = pop(ks, source, from_side)
+    else:
+        value = pop(ks, source, from_side)
     if value is not None:  # all of a tagged list may be overdue
         push(ks, target, to_side, (value,))
+        if ks.notify:
+            _tell_popped(ks, source, from_side)  # behind the push, as in Redis
     return value
 
 
@@ -177,7 +193,18 @@ def _rotate(ks: Keyspace, name: bytes, record: ListRecord, from_side: int, to_si
             record.tail -= 1
             batch.put(prefix + record.head.to_bytes(8, "big"), value)
     ks.changed(name, record)
+    if ks.notify:
+        ks.notify(events.LIST, _PUSHED[to_side], name)
+        ks.notify(events.LIST, _POPPED[from_side], name)
     return value
+
+
+def _tell_popped(ks: Keyspace, name: bytes, side: int) -> None:
+    """Something was taken, and maybe all."""
+    if ks.notify:
+        ks.notify(events.LIST, _POPPED[side], name)
+        if ks.find(name) is None:
+            ks.notify(events.GENERIC, b"del", name)
 
 
 def length(ks: Keyspace, name: bytes) -> int:
@@ -198,6 +225,8 @@ def write(ks: Keyspace, name: bytes, record: ListRecord, at: int, value: bytes) 
         tags.take(ks, cast("TaggedListRecord", record), at)
     ks.batch.put(record.prefix + at.to_bytes(8, "big"), value)
     ks.changed(name, record)
+    if ks.notify:
+        ks.notify(events.LIST, b"lset", name)
 
 
 def between(ks: Keyspace, name: bytes, start: int, stop: int) -> list[bytes]:
@@ -224,6 +253,9 @@ def trim(ks: Keyspace, name: bytes, start: int, stop: int) -> None:
     first, last = _clip(record, start, stop)
     if first >= last:
         ks.delete(name)
+        if ks.notify:
+            ks.notify(events.LIST, b"ltrim", name)
+            ks.notify(events.GENERIC, b"del", name)
         return
     kept = last - first
     if MANY < record.tail - record.head - kept > MOVE_FACTOR * kept:
@@ -231,6 +263,8 @@ def trim(ks: Keyspace, name: bytes, start: int, stop: int) -> None:
     else:
         cut(ks, record, first, last)
     ks.changed(name, record)
+    if ks.notify:
+        ks.notify(events.LIST, b"ltrim", name)
 
 
 def _clip(record: ListRecord, start: int, stop: int) -> tuple[int, int]:
@@ -277,6 +311,8 @@ def put(ks: Keyspace, name: bytes, side: int, value: bytes, tag: Tag) -> None:
     ks.batch.fresh[record.prefix + at.to_bytes(8, "big")] = value
     tags.put(ks, record, at, tag)
     ks.changed(name, record)
+    if ks.notify:
+        ks.notify(events.LIST, _PUSHED[side], name)
 
 
 def take(ks: Keyspace, name: bytes, side: int) -> tuple[bytes, Tag] | None:
@@ -329,6 +365,8 @@ def put_back(ks: Keyspace, name: bytes, value: bytes, tag: Tag) -> None:
     ks.batch.fresh[record.prefix + at.to_bytes(8, "big")] = value
     tags.put(ks, tagged, at, tag)
     ks.changed(name, record)
+    if ks.notify:
+        ks.notify(events.LIST, b"lpush", name)
 
 
 def drop_due(ks: Keyspace, name: bytes, limit: int) -> int:
@@ -345,6 +383,8 @@ def drop_due(ks: Keyspace, name: bytes, limit: int) -> int:
         dropped += 1
     ks.dbs.expired_items += dropped
     _settle(ks, name, tagged)
+    if dropped and ks.notify:
+        _tell_popped(ks, name, HEAD)
     return dropped
 
 
@@ -365,6 +405,8 @@ def _take_tagged(ks: Keyspace, name: bytes, record: TaggedListRecord, side: int)
         else:
             ks.dbs.expired_items += 1
     _settle(ks, name, record)
+    if ks.notify:
+        _tell_popped(ks, name, side)
     return item
 
 

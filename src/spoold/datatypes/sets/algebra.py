@@ -52,7 +52,7 @@ def sdiff(ctx: Context, *keys: bytes) -> SetReply:
 )
 def sinterstore(ctx: Context, destination: bytes, *keys: bytes) -> int:
     """Makes a key the set of the members that all of several sets have, and counts them."""
-    return store.replace(ctx.ks, destination, list(_intersection(ctx.ks, keys)))
+    return store.replace(ctx.ks, destination, list(_intersection(ctx.ks, keys)), b"sinterstore")
 
 
 @command(
@@ -65,7 +65,7 @@ def sinterstore(ctx: Context, destination: bytes, *keys: bytes) -> int:
 )
 def sunionstore(ctx: Context, destination: bytes, *keys: bytes) -> int:
     """Makes a key the set of the members that at least one of several sets has, and counts them."""
-    return store.replace(ctx.ks, destination, _union(ctx.ks, keys))
+    return store.replace(ctx.ks, destination, _union(ctx.ks, keys), b"sunionstore")
 
 
 @command(
@@ -78,7 +78,7 @@ def sunionstore(ctx: Context, destination: bytes, *keys: bytes) -> int:
 )
 def sdiffstore(ctx: Context, destination: bytes, *keys: bytes) -> int:
     """Makes a key the set of the members of the first set that none of the others has, and counts them."""
-    return store.replace(ctx.ks, destination, _difference(ctx.ks, keys))
+    return store.replace(ctx.ks, destination, _difference(ctx.ks, keys), b"sdiffstore")
 
 
 @command(

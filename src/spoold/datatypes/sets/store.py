@@ -19,6 +19,7 @@ from itertools import islice
 from typing import Final
 
 from spoold.core.errors import EngineError, WrongType
+from spoold.keyspace import events
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.packing import PLAIN_BYTES, pack_name
 from spoold.keyspace.record import SetRecord
@@ -73,6 +74,8 @@ def add(ks: Keyspace, name: bytes, members: Sequence[bytes]) -> int:
         ks.dirty[name] = record
         if name in ks.observed:
             ks.tell(name)
+        if ks.notify:
+            ks.notify(events.SET, b"sadd", name)
     return new
 
 
@@ -87,7 +90,7 @@ def remove(ks: Keyspace, name: bytes, members: Iterable[bytes]) -> int:
     if record.members == before:
         return 0
     removed = before - record.members
-    _changed(ks, name, record)
+    _changed(ks, name, record, b"srem")
     return removed
 
 
@@ -132,6 +135,8 @@ def pop(ks: Keyspace, name: bytes) -> bytes | None:
             ks.tell(name)
     else:
         ks.emptied(name, record)
+    if ks.notify:
+        _tell(ks, name, record, b"spop")
     return member
 
 
@@ -146,6 +151,7 @@ def pop_many(ks: Keyspace, name: bytes, count: int) -> list[bytes]:
     taken = oldest(ks, record, min(count, record.members))
     if len(taken) == record.members:
         ks.delete(name)
+        record.members = 0
     else:
         fresh, prefix = ks.batch.fresh, record.prefix
         for sequence, member in taken:
@@ -154,6 +160,8 @@ def pop_many(ks: Keyspace, name: bytes, count: int) -> list[bytes]:
         record.head = taken[-1][0] + 1
         record.members -= len(taken)
         ks.changed(name, record)
+    if ks.notify:
+        _tell(ks, name, record, b"spop")
     return [member for _, member in taken]
 
 
@@ -170,18 +178,20 @@ def move(ks: Keyspace, source: bytes, target: bytes, member: bytes) -> bool:
         return holds(ks, record, member)
     if not _remove(ks, record, member):
         return False
-    _changed(ks, source, record)
+    _changed(ks, source, record, b"srem")
     add(ks, target, (member,))
     return True
 
 
-def replace(ks: Keyspace, name: bytes, members: Sequence[bytes]) -> int:
+def replace(ks: Keyspace, name: bytes, members: Sequence[bytes], event: bytes) -> int:
     """Make `name` a set of `members`, which are distinct, whatever it was before; without any it is no key.
 
+    event: what is told of it.
     returns: how many members it has. cost: O(len(members)).
     """
     if not members:
-        ks.delete(name)
+        if ks.delete(name) and ks.notify:
+            ks.notify(events.GENERIC, b"del", name)
         return 0
     record = SetRecord(ks.dbs.new_id())
     fresh, prefix = ks.batch.fresh, record.prefix
@@ -191,6 +201,8 @@ def replace(ks: Keyspace, name: bytes, members: Sequence[bytes]) -> int:
         fresh[prefix + b"s" + age] = member
     record.members = record.next = len(members)
     ks.replace(name, record)
+    if ks.notify:
+        ks.notify(events.SET, event, name)
     return len(members)
 
 
@@ -257,8 +269,18 @@ def _member_key(record: SetRecord, member: bytes) -> bytes:
     return record.prefix + b"m" + pack_name(member)
 
 
-def _changed(ks: Keyspace, name: bytes, record: SetRecord) -> None:
+def _changed(ks: Keyspace, name: bytes, record: SetRecord, event: bytes) -> None:
     if record.members:
         ks.changed(name, record)
     else:
         ks.emptied(name, record)
+    if ks.notify:
+        _tell(ks, name, record, event)
+
+
+def _tell(ks: Keyspace, name: bytes, record: SetRecord, event: bytes) -> None:
+    """Members were taken, and maybe all."""
+    if ks.notify:
+        ks.notify(events.SET, event, name)
+        if not record.members:
+            ks.notify(events.GENERIC, b"del", name)

@@ -17,6 +17,7 @@ from spoold.core.numerals import INT64_MAX, INT64_MIN, parse_int
 from spoold.core.reply import Reply
 from spoold.datatypes.strings import store
 from spoold.datatypes.strings.bitmaps import parse_bit_offset
+from spoold.keyspace import events
 
 # How many arguments stand behind each subcommand.
 _ARGUMENTS: Final = {b"GET": 2, b"SET": 3, b"INCRBY": 3}
@@ -71,9 +72,18 @@ def bitfield(ctx: Context, key: bytes, *subcommands: bytes) -> Reply:
     store.check_length(ctx.ks, length)
     value = bytearray(old)
     value.extend(bytes(max(length - len(old), 0)))
-    replies = [_run(value, step) for step in steps]
+    longer = len(value) > len(old)
+    replies = []
+    told = False
+    for step in steps:
+        reply, changed = _run(value, step)
+        replies.append(reply)
+        # As in Redis, a string that was only made longer, by steps that all failed, is no event.
+        told = told or changed or (longer and step.verb != b"GET" and reply is not None)
     if value != old:
         store.edit(ctx.ks, key, record, bytes(value))
+    if told and ctx.ks.notify:
+        ctx.ks.notify(events.STRING, b"setbit", key)
     return replies
 
 
@@ -138,12 +148,12 @@ def _read_all(ctx: Context, key: bytes, steps: list[_Step]) -> list[int | None]:
     return [_read(value, step.field) for step in steps]
 
 
-def _run(value: bytearray, step: _Step) -> int | None:
-    """Do one step on `value`, which is long enough. returns: its reply."""
+def _run(value: bytearray, step: _Step) -> tuple[int | None, bool]:
+    """Do one step on `value`, which is long enough. returns: its reply, and whether the number in the field changed."""
     verb, field, amount, rule = step
     old = _read(value, field)
     if verb == b"GET":
-        return old
+        return old, False
     if verb == b"INCRBY":
         amount += old
     elif not field.signed:
@@ -153,9 +163,9 @@ def _run(value: bytearray, step: _Step) -> int | None:
         amount = INT64_MAX
     fitting = _fit(amount, field, rule)
     if fitting is None:
-        return None
+        return None, False
     _write(value, field, fitting)
-    return old if verb == b"SET" else fitting
+    return old if verb == b"SET" else fitting, fitting != old
 
 
 def _fit(number: int, field: _Field, rule: bytes) -> int | None:

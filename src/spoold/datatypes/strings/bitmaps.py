@@ -15,6 +15,7 @@ from spoold.command.spec import DENYOOM, FAST, READONLY, WRITE, Keys, command
 from spoold.core.errors import BadBitOffset, BadBitValue, ManySourcesOfNot, NotAnInteger, NotZeroOrOne, SyntaxFault
 from spoold.core.numerals import parse_int
 from spoold.datatypes.strings import store
+from spoold.keyspace import events
 
 # Bytes that are taken as one integer, or compared, at a time: they stay in the processor's cache.
 _SLICE_BYTES: Final = 16 * 1024
@@ -62,14 +63,17 @@ def setbit(ctx: Context, key: bytes, offset: bytes, value: bytes) -> int:
     position = parse_bit_offset(ctx, offset)
     if value not in (b"0", b"1"):
         raise BadBitValue
-    record = store.find(ctx.ks, key)
+    ks = ctx.ks
+    record = store.find(ks, key)
     old = b"" if record is None else record.value
     index, mask = position >> 3, 0x80 >> (position & 7)
     exists = index < len(old)
     byte = old[index] if exists else 0
     changed = byte | mask if value == b"1" else byte & ~mask
     if changed != byte or not exists:
-        store.edit(ctx.ks, key, record, store.splice(old, index, bytes((changed,))))
+        store.edit(ks, key, record, store.splice(old, index, bytes((changed,))))
+        if ks.notify:
+            ks.notify(events.STRING, b"setbit", key)
     return 1 if byte & mask else 0
 
 
@@ -174,10 +178,13 @@ def bitop(ctx: Context, operation: bytes, destkey: bytes, key: bytes, *keys: byt
         raise ManySourcesOfNot
     sources = [store.get(ctx.ks, source) or b"" for source in (key, *keys)]
     result = sources[0].translate(_INVERTED) if name == b"NOT" else _combine(_OPERATIONS[name], sources)
+    ks = ctx.ks
     if result:
-        store.put(ctx.ks, destkey, result)
-    else:
-        ctx.ks.delete(destkey)
+        store.put(ks, destkey, result)
+        if ks.notify:
+            ks.notify(events.STRING, b"set", destkey)
+    elif ks.delete(destkey) and ks.notify:
+        ks.notify(events.GENERIC, b"del", destkey)
     return len(result)
 
 

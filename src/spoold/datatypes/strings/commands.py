@@ -15,6 +15,7 @@ from spoold.core.errors import InvalidExpire, OffsetOutOfRange, SyntaxFault, Wro
 from spoold.core.numerals import INT64_MAX, parse_int
 from spoold.core.reply import OK, Reply
 from spoold.datatypes.strings import store
+from spoold.keyspace import events
 
 # The words that set an expiry: milliseconds in one unit, and whether it counts from now.
 _EXPIRIES: Final = {b"EX": (1000, True), b"PX": (1, True), b"EXAT": (1000, False), b"PXAT": (1, False)}
@@ -48,7 +49,10 @@ def set_(ctx: Context, key: bytes, value: bytes, *options: bytes) -> Reply:
     """
     if options:
         return _set_with_options(ctx, key, value, options)
-    store.put(ctx.ks, key, value)
+    ks = ctx.ks
+    store.put(ks, key, value)
+    if ks.notify:
+        ks.notify(events.STRING, b"set", key)
     return OK
 
 
@@ -77,6 +81,10 @@ def _set_with_options(ctx: Context, key: bytes, value: bytes, options: tuple[byt
     if keeps_expiry and record is not None:
         expire_ms = record.expire_ms
     store.put(ks, key, value, expire_ms)
+    if ks.notify:
+        ks.notify(events.STRING, b"set", key)
+        if expiry:
+            ks.notify(events.GENERIC, b"expire", key)
     return old if wants_old else OK
 
 
@@ -90,7 +98,7 @@ def setnx(ctx: Context, key: bytes, value: bytes) -> int:
     """
     if ctx.ks.find(key) is not None:
         return 0
-    store.put(ctx.ks, key, value)
+    set_(ctx, key, value)
     return 1
 
 
@@ -102,8 +110,7 @@ def setex(ctx: Context, key: bytes, seconds: bytes, value: bytes) -> Reply:
 
     raises: NotAnInteger, InvalidExpire.
     """
-    store.put(ctx.ks, key, value, _deadline_ms(ctx, "setex", b"EX", seconds))
-    return OK
+    return _set_until(ctx, key, value, _deadline_ms(ctx, "setex", b"EX", seconds))
 
 
 @command(
@@ -118,7 +125,15 @@ def psetex(ctx: Context, key: bytes, milliseconds: bytes, value: bytes) -> Reply
 
     raises: NotAnInteger, InvalidExpire.
     """
-    store.put(ctx.ks, key, value, _deadline_ms(ctx, "psetex", b"PX", milliseconds))
+    return _set_until(ctx, key, value, _deadline_ms(ctx, "psetex", b"PX", milliseconds))
+
+
+def _set_until(ctx: Context, key: bytes, value: bytes, expire_ms: int) -> Reply:
+    ks = ctx.ks
+    store.put(ks, key, value, expire_ms)
+    if ks.notify:
+        ks.notify(events.STRING, b"set", key)
+        ks.notify(events.GENERIC, b"expire", key)
     return OK
 
 
@@ -146,14 +161,25 @@ def getex(ctx: Context, key: bytes, *options: bytes) -> bytes | None:
             persists = True
         else:
             raise SyntaxFault
-    record = store.find(ctx.ks, key)
+    ks = ctx.ks
+    record = store.find(ks, key)
     if record is None:
         return None
     value = record.value
+    event = b""
     if expiry:
-        store.set_expiry(ctx.ks, key, record, _deadline_ms(ctx, "getex", expiry, amount))
+        expire_ms = _deadline_ms(ctx, "getex", expiry, amount)
+        if expire_ms > ctx.now_ms:
+            store.set_expiry(ks, key, record, expire_ms)
+            event = b"expire"
+        else:
+            ks.delete(key)
+            event = b"del"
     elif persists and record.expire_ms:
-        store.set_expiry(ctx.ks, key, record, 0)
+        store.set_expiry(ks, key, record, 0)
+        event = b"persist"
+    if event and ks.notify:
+        ks.notify(events.GENERIC, event, key)
     return value
 
 
@@ -164,9 +190,12 @@ def getdel(ctx: Context, key: bytes) -> bytes | None:
     returns: the value, None if the key is missing.
     raises: WrongType.
     """
-    value = store.get(ctx.ks, key)
+    ks = ctx.ks
+    value = store.get(ks, key)
     if value is not None:
-        ctx.ks.delete(key)
+        ks.delete(key)
+        if ks.notify:
+            ks.notify(events.GENERIC, b"del", key)
     return value
 
 
@@ -184,7 +213,7 @@ def getset(ctx: Context, key: bytes, value: bytes) -> bytes | None:
     raises: WrongType.
     """
     old = store.get(ctx.ks, key)
-    store.put(ctx.ks, key, value)
+    set_(ctx, key, value)
     return old
 
 
@@ -214,8 +243,12 @@ def mset(ctx: Context, key: bytes, value: bytes, *more: bytes) -> Reply:
     put = store.put
     ks = ctx.ks
     put(ks, key, value)
+    if ks.notify:
+        ks.notify(events.STRING, b"set", key)
     for name, data in zip(more[::2], more[1::2], strict=True):
         put(ks, name, data)
+        if ks.notify:
+            ks.notify(events.STRING, b"set", name)
     return OK
 
 
@@ -250,7 +283,11 @@ def append(ctx: Context, key: bytes, value: bytes) -> int:
     returns: the new length in bytes.
     raises: WrongType, StringTooLong.
     """
-    return store.append(ctx.ks, key, value)
+    ks = ctx.ks
+    length = store.append(ks, key, value)
+    if ks.notify:
+        ks.notify(events.STRING, b"append", key)
+    return length
 
 
 @command("STRLEN", flags=READONLY | FAST, keys=Keys(1, access="RO"), since="2.2.0", syntax="STRLEN key")
@@ -273,7 +310,11 @@ def setrange(ctx: Context, key: bytes, offset: bytes, value: bytes) -> int:
     start = parse_int(offset)
     if start < 0:
         raise OffsetOutOfRange
-    return store.overwrite(ctx.ks, key, start, value)
+    ks = ctx.ks
+    length = store.overwrite(ks, key, start, value)
+    if value and ks.notify:
+        ks.notify(events.STRING, b"setrange", key)
+    return length
 
 
 @command("SUBSTR", flags=READONLY, keys=Keys(1), since="1.0.0", syntax="SUBSTR key start end")

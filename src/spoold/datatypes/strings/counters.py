@@ -7,6 +7,7 @@ from spoold.command.spec import DENYOOM, FAST, WRITE, Keys, command
 from spoold.core.errors import DecrementOverflow, Overflow
 from spoold.core.numerals import INT64_MAX, INT64_MIN, add_long_double, format_long_double, parse_int, parse_long_double
 from spoold.datatypes.strings import store
+from spoold.keyspace import events
 from spoold.keyspace.keyspace import Keyspace
 
 _FLAGS = WRITE | DENYOOM | FAST
@@ -72,7 +73,10 @@ def incrbyfloat(ctx: Context, key: bytes, increment: bytes) -> bytes:
     record = store.find(ctx.ks, key)
     number = parse_long_double(b"0" if record is None else record.value)
     text = format_long_double(add_long_double(number, parse_long_double(increment)))
-    store.edit(ctx.ks, key, record, text)
+    ks = ctx.ks
+    store.edit(ks, key, record, text)
+    if ks.notify:
+        ks.notify(events.STRING, b"incrbyfloat", key)
     return text
 
 
@@ -82,4 +86,6 @@ def _add(ks: Keyspace, key: bytes, amount: int) -> int:
     if not INT64_MIN <= number <= INT64_MAX:
         raise Overflow
     store.edit(ks, key, record, b"%d" % number)
+    if ks.notify:
+        ks.notify(events.STRING, b"incrby", key)
     return number

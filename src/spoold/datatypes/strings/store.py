@@ -87,8 +87,8 @@ def put(ks: Keyspace, name: bytes, value: bytes, expire_ms: int = 0, flags: int 
             ks.add(name, made)
         else:
             ks.replace(name, made)
-    if expire_ms and expire_ms <= ks.dbs.now_ms:
-        ks.find(name)  # drops it
+    if expire_ms and expire_ms <= ks.dbs.now_ms and not ks.notify:
+        ks.find(name)  # drops it; where someone is told, that comes after the event of its being set
 
 
 def edit(ks: Keyspace, name: bytes, record: StringRecord | None, value: bytes) -> None:
