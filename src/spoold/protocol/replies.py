@@ -97,7 +97,7 @@ def _other2(reply: Any) -> bytes:
         text = format_float(reply)
         return _STRING % (len(text), text)
     if isinstance(reply, dict):
-        return _items(b"*%d\r\n", [part for pair in reply.items() for part in pair], encode2)
+        return encode2([part for pair in reply.items() for part in pair])
     if isinstance(reply, (SetReply, Push)):
         return _items(b"*%d\r\n", reply.items, encode2)
     if isinstance(reply, Pairs):
@@ -115,7 +115,8 @@ def _other3(reply: Any) -> bytes:
     if isinstance(reply, float):
         return b",%b\r\n" % format_float(reply)
     if isinstance(reply, dict):
-        return b"%%%d\r\n" % len(reply) + b"".join([encode3(part) for pair in reply.items() for part in pair])
+        parts = encode3([part for pair in reply.items() for part in pair])
+        return b"%%%d\r\n" % len(reply) + parts[parts.index(b"\n") + 1 :]
     if isinstance(reply, SetReply):
         return _items(b"~%d\r\n", reply.items, encode3)
     if isinstance(reply, Pairs):

@@ -170,7 +170,7 @@ def _put_many(ks: Keyspace, name: str, key: bytes, words: tuple[bytes, ...]) -> 
     """Put fields and values, which stand by turns; returns how many fields are new. raises: WrongArity."""
     if len(words) % 2:
         raise WrongArity(name)
-    added = store.put_many(ks, key, list(zip(words[::2], words[1::2], strict=True)))
+    added = store.put_many(ks, key, zip(words[::2], words[1::2], strict=True))
     if ks.notify:
         ks.notify(events.HASH, b"hset", key)
     return added

@@ -42,7 +42,7 @@ def hincrby(ctx: Context, key: bytes, field: bytes, increment: bytes) -> int:
             raise FieldNotAnInteger from None
         if not INT64_MIN <= number <= INT64_MAX:
             raise Overflow
-    store.put(ks, key, field, b"%d" % number)
+    store.put(ks, key, field, b"%d" % number, is_new=value is None)
     if ks.notify:
         ks.notify(events.HASH, b"hincrby", key)
     return number
@@ -73,7 +73,7 @@ def hincrbyfloat(ctx: Context, key: bytes, field: bytes, increment: bytes) -> by
     except NotAFloat:
         raise FieldNotAFloat from None
     text = format_long_double(add_long_double(number, amount))
-    store.put(ks, key, field, text)
+    store.put(ks, key, field, text, is_new=value is None)
     if ks.notify:
         ks.notify(events.HASH, b"hincrbyfloat", key)
     return text

@@ -121,7 +121,8 @@ def _slice(ks: Keyspace, record: HashRecord, place: bytes, count: int, pattern: 
     """Fields that match, with their values, of the `count` from `place` on, and where to go on; b"" = nowhere."""
     batch, prefix = ks.batch, record.prefix
     first = prefix + literal_prefix(pattern)[:HEAD_BYTES]
-    keys = batch.scan_keys(max(first, prefix + place), after(first), count + 1)
+    # Not one more than there are, and the one that tells whether to go on: others are read in vain.
+    keys = batch.scan_keys(max(first, prefix + place), after(first), min(count, record.fields) + 1)
     matches = compile_pattern(pattern)
     found: list[bytes] = []
     size = 0

@@ -11,7 +11,7 @@ batch again after each read of a range.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from spoold.core.errors import EngineError, WrongType
@@ -72,9 +72,10 @@ def length(ks: Keyspace, name: bytes) -> int:
     return 0 if record is None else record.fields
 
 
-def put(ks: Keyspace, name: bytes, field: bytes, value: bytes) -> bool:
+def put(ks: Keyspace, name: bytes, field: bytes, value: bytes, *, is_new: bool | None = None) -> bool:
     """Give a field a value, creating the hash if needed.
 
+    is_new: whether the field is, where the caller has looked already.
     returns: whether the field is new.
     raises: EngineError: two long fields have one digest; the turn is rolled back.
     cost: O(1).
@@ -85,7 +86,8 @@ def put(ks: Keyspace, name: bytes, field: bytes, value: bytes) -> bool:
     batch = ks.batch
     if len(field) <= PLAIN_BYTES:
         key = record.prefix + field
-        is_new = batch.get(key) is None
+        if is_new is None:
+            is_new = not record.fields or batch.get(key) is None
     else:
         key, value, is_new = _long(ks, record, field, value)
     batch.fresh[key] = value
@@ -97,21 +99,24 @@ def put(ks: Keyspace, name: bytes, field: bytes, value: bytes) -> bool:
     return is_new
 
 
-def put_many(ks: Keyspace, name: bytes, pairs: Sequence[tuple[bytes, bytes]]) -> int:
+def put_many(ks: Keyspace, name: bytes, pairs: Iterable[tuple[bytes, bytes]]) -> int:
     """Give fields values one after the other, creating the hash if needed.
 
     returns: how many fields are new.
     raises: EngineError: two long fields have one digest; the turn is rolled back.
-    cost: O(len(pairs)).
+    cost: O(len(pairs)); in a new hash nothing has to be looked up.
     """
-    if not pairs:
-        find(ks, name)
+    given = dict(pairs)
+    record = find(ks, name)
+    if not given:
         return 0
-    record = find(ks, name) or ks.new_collection(name, HashRecord)
+    if record is None:
+        record = ks.new_collection(name, HashRecord)
     batch = ks.batch
-    fresh, read, prefix = batch.fresh, batch.get, record.prefix
+    fresh, prefix = batch.fresh, record.prefix
+    read = batch.get if record.fields else _nothing
     added = 0
-    for field, value in pairs:
+    for field, value in given.items():
         if len(field) <= PLAIN_BYTES:
             key = prefix + field
             added += read(key) is None
@@ -127,7 +132,7 @@ def put_many(ks: Keyspace, name: bytes, pairs: Sequence[tuple[bytes, bytes]]) ->
 
 def put_new(ks: Keyspace, name: bytes, field: bytes, value: bytes) -> bool:
     """Give a field a value unless it has one. returns: whether it was given. cost: O(1)."""
-    return get(ks, name, field) is None and put(ks, name, field, value)
+    return get(ks, name, field) is None and put(ks, name, field, value, is_new=True)
 
 
 def take(ks: Keyspace, name: bytes, field: bytes) -> bytes | None:
@@ -218,11 +223,12 @@ def each(ks: Keyspace, record: HashRecord) -> Iterator[tuple[bytes, bytes]]:
 def keys(ks: Keyspace, record: HashRecord) -> Iterator[list[bytes]]:
     """The engine keys of all fields, `MANY` at a time; values are not read."""
     start, stop = record.prefix, after(record.prefix)
-    while True:
-        found = ks.batch.scan_keys(start, stop, MANY)
+    left = record.fields
+    while left:
+        # No key more than there is: those behind the hash would be read in vain.
+        found = ks.batch.scan_keys(start, stop, min(left, MANY))
         yield found
-        if len(found) < MANY:
-            return
+        left -= len(found)
         start = found[-1] + b"\0"
 
 
@@ -249,8 +255,9 @@ def _walk(ks: Keyspace, record: HashRecord) -> Iterator[tuple[bytes, bytes]]:
 def _slice(ks: Keyspace, record: HashRecord, place: bytes, limit: int) -> tuple[list[tuple[bytes, bytes]], bytes]:
     prefix = record.prefix
     cut = len(prefix)
+    longest = cut + PLAIN_BYTES
     pairs = ks.batch.scan(prefix + place, after(prefix), limit)
-    found = [_open(key[cut:], stored) for key, stored in pairs]
+    found = [(key[cut:], stored) if len(key) <= longest else _open(key[cut:], stored) for key, stored in pairs]
     return found, pairs[-1][0][cut:] + b"\0" if len(pairs) == limit else b""
 
 
@@ -265,6 +272,10 @@ def _read_long(ks: Keyspace, record: HashRecord, field: bytes) -> bytes | None:
         return None
     full, value = _open(packed, stored)
     return value if full == field else None
+
+
+def _nothing(key: bytes) -> None:
+    """What is under any key of a new hash."""
 
 
 def _long(ks: Keyspace, record: HashRecord, field: bytes, value: bytes) -> tuple[bytes, bytes, bool]:
