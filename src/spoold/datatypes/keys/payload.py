@@ -2,7 +2,8 @@
 
     payload    type 1 | value | RDB version 2 (little-endian) | CRC-64 of all before it 8 (little-endian)
 
-Written are the plainest types: string, list and set of strings, hash; every Redis since 2.6 restores them. Read is
+Written are the plainest types: string, list and set of strings, hash (every Redis since 2.6 restores them), and sorted
+set with binary scores (since 4.0). Read is
 whatever Redis 2.6 to 8 writes for these, packed forms and compressed strings included. The version is not
 looked at: a newer Redis marks payloads of types that have not changed with its own, and other types are refused anyway.
 
@@ -11,13 +12,15 @@ To add a type: its kind and what reads it in `_READERS`, and a line in `encode`.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
-from spoold.core.errors import BadFormat, BadPayload, NotAnInteger
-from spoold.core.numerals import parse_int
+from spoold.core.errors import BadFormat, BadPayload, NotAFloat, NotAnInteger
+from spoold.core.numerals import parse_float, parse_int
 from spoold.datatypes.keys.crc64 import crc64
 
 # Redis 7.0's.
@@ -31,7 +34,13 @@ _MOST_BYTES: Final = 512 * 1024 * 1024
 _STRING: Final = 0
 _LIST: Final = 1
 _SET: Final = 2
+_ZSET_TEXT: Final = 3
 _HASH: Final = 4
+_ZSET: Final = 5
+
+_DOUBLE: Final = struct.Struct("<d")
+# What stands for the length of a score's text.
+_NAMED_SCORES: Final = {253: math.nan, 254: math.inf, 255: -math.inf}
 
 _INT_WIDTHS: Final = (1, 2, 4)
 _COMPRESSED: Final = 3
@@ -41,7 +50,8 @@ _COMPRESSED: Final = 3
 class Value:
     """What a payload holds. kind: as TYPE names it. parts: the string alone, or the elements in order, never none.
 
-    Of a hash the parts are fields and values by turns.
+    Of a hash the parts are fields and values by turns, of a sorted set members and their scores (IEEE 754 double,
+    little-endian, never NaN).
     """
 
     kind: bytes
@@ -52,6 +62,9 @@ def encode(value: Value) -> bytes:
     """The payload of a value. cost: O(bytes)."""
     if value.kind == b"string":
         body = bytes((_STRING,)) + _encode_string(value.parts[0])
+    elif value.kind == b"zset":
+        pairs = zip(map(_encode_string, value.parts[::2]), value.parts[1::2], strict=True)
+        body = bytes((_ZSET,)) + _encode_length(len(value.parts) // 2) + b"".join(chain.from_iterable(pairs))
     else:
         type_byte, width = {b"list": (_LIST, 1), b"set": (_SET, 1), b"hash": (_HASH, 2)}[value.kind]
         parts = map(_encode_string, value.parts)
@@ -78,7 +91,7 @@ def decode(payload: bytes) -> Value:
     parts = read(reader)
     if reader.left or not parts or (kind == b"set" and len(set(parts)) != len(parts)):
         raise BadFormat
-    if kind == b"hash" and (len(parts) % 2 or len(set(parts[::2])) * 2 != len(parts)):
+    if kind in {b"hash", b"zset"} and (len(parts) % 2 or len(set(parts[::2])) * 2 != len(parts)):
         raise BadFormat
     return Value(kind, parts)
 
@@ -212,6 +225,41 @@ def _pairs(reader: _Reader) -> list[bytes]:
     return [reader.string() for _ in range(count * 2)]
 
 
+def _scored(reader: _Reader) -> list[bytes]:
+    """Members, each with a double."""
+    count = reader.length()
+    if count > reader.left:
+        raise BadFormat
+    return [part for _ in range(count) for part in (reader.string(), _score(_DOUBLE.unpack(reader.take(8))[0]))]
+
+
+def _scored_by_text(reader: _Reader) -> list[bytes]:
+    """Members, each with a score as text: its length 1, which is a number above 252 for what is no number."""
+    count = reader.length()
+    if count > reader.left:
+        raise BadFormat
+    parts = []
+    for _ in range(count):
+        parts.append(reader.string())
+        length = reader.byte()
+        number = _NAMED_SCORES.get(length)
+        parts.append(_score_of(reader.take(length)) if number is None else _score(number))
+    return parts
+
+
+def _score(number: float) -> bytes:
+    if math.isnan(number):
+        raise BadFormat
+    return _DOUBLE.pack(number)
+
+
+def _score_of(text: bytes) -> bytes:
+    try:
+        return _DOUBLE.pack(parse_float(text))
+    except NotAFloat:
+        raise BadFormat from None
+
+
 def _intset(reader: _Reader) -> list[bytes]:
     """Width 4 | count 4 | integers."""
     packed = _Reader(reader.string())
@@ -289,6 +337,20 @@ def _one_ziplist(reader: _Reader) -> list[bytes]:
     return list(_ziplist(reader.string()))
 
 
+def _scored_listpack(reader: _Reader) -> list[bytes]:
+    return _with_scores(_one_listpack(reader))
+
+
+def _scored_ziplist(reader: _Reader) -> list[bytes]:
+    return _with_scores(_one_ziplist(reader))
+
+
+def _with_scores(parts: list[bytes]) -> list[bytes]:
+    """Turn the text of the scores, every second part, into doubles."""
+    parts[1::2] = map(_score_of, parts[1::2])
+    return parts
+
+
 def _ziplists(reader: _Reader) -> list[bytes]:
     return [part for _ in range(_nodes(reader)) for part in _ziplist(reader.string())]
 
@@ -316,12 +378,16 @@ _READERS: Final[dict[int, tuple[bytes, Callable[[_Reader], list[bytes]]]]] = {
     _STRING: (b"string", _one),
     _LIST: (b"list", _strings),
     _SET: (b"set", _strings),
+    _ZSET_TEXT: (b"zset", _scored_by_text),
     _HASH: (b"hash", _pairs),
+    _ZSET: (b"zset", _scored),
     10: (b"list", _one_ziplist),
     11: (b"set", _intset),
+    12: (b"zset", _scored_ziplist),
     13: (b"hash", _one_ziplist),
     14: (b"list", _ziplists),
     16: (b"hash", _one_listpack),
+    17: (b"zset", _scored_listpack),
     18: (b"list", _quicklist),
     20: (b"set", _one_listpack),
 }

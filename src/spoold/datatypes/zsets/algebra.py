@@ -300,4 +300,4 @@ def zintercard(ctx: Context, numkeys: bytes, *keys_and_options: bytes) -> int:
     cost: O(members of the smallest set, times sets), less if the limit is reached before.
     """
     request = _parse(ctx.ks, "zintercard", numkeys, keys_and_options, weighing=False, counting=True)
-    return sum(1 for _ in islice(_intersection(ctx.ks, request), request.limit or None))
+    return sum(1 for _ in islice(_intersection(ctx.ks, request), min(request.limit, 1 << 60) or None))

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from spoold.command.args import Args
 from spoold.command.context import Context
 from spoold.command.spec import DENYOOM, FAST, READONLY, WRITE, Keys, command
-from spoold.core.errors import LimitOfRanks, ScoresOfLex, SyntaxFault
+from spoold.core.errors import LimitOfRanks, ScoresOfLex, SyntaxFault, WrongArity
 from spoold.core.numerals import parse_int
 from spoold.core.reply import NULL_ARRAY, Pairs, Reply
 from spoold.datatypes.zsets import ranks, spans, store
@@ -234,6 +234,7 @@ def zrank(ctx: Context, key: bytes, member: bytes, *options: bytes) -> Reply:
 
     options: WITHSCORE: its score too; Redis has this since 7.2.
     returns: the rank, or [rank, score]; nothing if there is no such member.
+    raises: WrongArity, WrongType.
     cost: O(members up to it from the nearer end), some 0.2 µs each; from 4,096 on O(members / 512), once all
         were counted.
     """
@@ -246,6 +247,7 @@ def zrevrank(ctx: Context, key: bytes, member: bytes, *options: bytes) -> Reply:
 
     options: WITHSCORE: its score too; Redis has this since 7.2.
     returns: the rank, or [rank, score]; nothing if there is no such member.
+    raises: WrongArity, WrongType.
     cost: O(members up to it from the nearer end), some 0.2 µs each; from 4,096 on O(members / 512), once all
         were counted.
     """
@@ -254,7 +256,7 @@ def zrevrank(ctx: Context, key: bytes, member: bytes, *options: bytes) -> Reply:
 
 def _rank(ctx: Context, key: bytes, member: bytes, options: tuple[bytes, ...], *, reverse: bool) -> Reply:
     if options and (len(options) > 1 or options[0].upper() != b"WITHSCORE"):
-        raise SyntaxFault
+        raise WrongArity("zrevrank" if reverse else "zrank")  # what Redis 7.0 says to any option
     ks = ctx.ks
     record = store.find(ks, key)
     place = None if record is None else store.place(ks, record, member)

@@ -75,7 +75,9 @@ def by_member(
     if skip < 0 or not count or wanted.is_empty:
         return []
     keys = _by_member(ks, record, wanted, reverse=reverse)
-    return list(islice(keys, skip, None if count < 0 else skip + count))
+    # islice takes no number of 64 bits.
+    skip = min(skip, record.members)
+    return list(islice(keys, skip, None if count < 0 else skip + min(count, record.members)))
 
 
 def _by_member(ks: Keyspace, record: ZsetRecord, wanted: Members, *, reverse: bool) -> Iterator[bytes]:
