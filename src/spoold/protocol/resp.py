@@ -51,7 +51,10 @@ _UNTRUSTED_BULK_BYTES: Final = 16 * KIB
 _STAR: Final = 0x2A
 _DOLLAR: Final = 0x24
 
-_COUNTS: Final = {b"*%d\r\n" % count: count for count in range(1, 10)}
+# Lines of a request that is read by its line ends: one of at most nine arguments.
+_QUICK_LINES: Final = 20
+_HEADS: Final = STRING_HEADERS
+_SHORT: Final = len(STRING_HEADERS)
 _NUMBERS: Final = {b"%d" % number: number for number in range(1024)}
 
 # Nobody can send this integer to end a chunk early: it is another one in each process.
@@ -156,16 +159,26 @@ class RespCodec:
         source: Redis serialization protocol specification; redis 7.0: src/networking.c, processInputBuffer.
         """
         if 0 < len(data) <= self._room and data[0] == _STAR:
-            if not self._pipelining and (count := _COUNTS.get(data[:4])):
-                parts = data[4:-2].split(b"\r\n", count + count - 1)
-                args = parts[1::2]
-                if len(args) == count:
-                    try:
-                        if parts[::2] == [STRING_HEADERS[len(arg)] for arg in args]:
-                            return [args]
-                    except IndexError:
-                        if parts[::2] == [b"$%d" % len(arg) for arg in args]:
-                            return [args]
+            if not self._pipelining:
+                # The end is empty where the last line has its CR LF. Of most requests nothing more is left to do.
+                parts = data.split(b"\r\n", _QUICK_LINES)
+                lines = len(parts)
+                if lines == 6 and len(data) < _SHORT:
+                    count, head_1, arg_1, head_2, arg_2, end = parts
+                    if count == b"*2" and not end and head_1 == _HEADS[len(arg_1)] and head_2 == _HEADS[len(arg_2)]:
+                        return [[arg_1, arg_2]]
+                elif lines == 8 and len(data) < _SHORT:
+                    count, head_1, arg_1, head_2, arg_2, head_3, arg_3, end = parts
+                    if (
+                        count == b"*3"
+                        and not end
+                        and head_1 == _HEADS[len(arg_1)]
+                        and head_2 == _HEADS[len(arg_2)]
+                        and head_3 == _HEADS[len(arg_3)]
+                    ):
+                        return [[arg_1, arg_2, arg_3]]
+                if not lines & 1 and (args := _whole_request(parts)) is not None:
+                    return [args]
             requests = self._read_pipeline(data)
             if requests is not None:
                 return requests
@@ -206,15 +219,15 @@ class RespCodec:
             gets = reader.gets
             append = requests.append
             request = gets()
-            while type(request) is list:
+            while request.__class__ is list:
+                _join(request)  # only strings can be joined
                 append(request)
                 request = gets()
             if request != _END:
                 return None
-            # Only strings can be joined, and one written in another way than `$` leaves a `$` too few.
-            _join(map(_join, requests))
         except (hiredis.HiredisError, TypeError):
             return None
+        # A string written in another way than `$` leaves a `$` too few.
         if data.count(b"$") < sum(map(len, requests)) or not all(requests):
             return None
         if len(data) <= _READER_KEEPS:
@@ -415,3 +428,11 @@ def _number(text: bytes) -> int | None:
 def _quick_bytes(limits: Limits) -> int:
     """The largest chunk that can't break a limit: a complete request of n arguments takes more than 6 n bytes."""
     return min(_QUICK_BYTES, limits.bulk_bytes, limits.request_bytes, limits.args * 6)
+
+
+def _whole_request(parts: list[bytes]) -> Request | None:
+    """The arguments if these are the lines of one request, with nothing behind it."""
+    args = parts[2::2]
+    if not args or parts[-1] or parts[0] != b"*%d" % len(args):
+        return None
+    return args if parts[1:-1:2] == [b"$%d" % len(arg) for arg in args] else None
