@@ -11,7 +11,7 @@ from support.server import Client, Error, Server
 
 def field(client: Client, of: Client, name: str) -> str:
     line = client("CLIENT", "LIST", "ID", of.peer.id).decode()
-    return dict(re.findall(r"(\S+)=(\S*)", line))[name]
+    return str(dict(re.findall(r"(\S+)=(\S*)", line))[name])
 
 
 def break_the_next_commit(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,7 @@ class MetaVerbs:
         if record is None and b"N" in flags and ks.find(key) is None:
             refuse_if_read_only(ctx)
             store.put(ks, key, b"")
+            store.tell_put(ks, key)
             record = find(ks, key)
             created = True
         self._count_get(flags, hit=record is not None)
@@ -214,6 +215,7 @@ class MetaVerbs:
         store.put(ks, key, value, due_ms, flags.get(b"F", 0))
         if wanted_marks and (stored := find(ks, key)) is not None:
             marks.mark(stored, wanted_marks)
+        store.tell_put(ks, key, due_ms)
         return b"HD"
 
     def _append(self, ctx: Context, key: bytes, data: bytes, flags: Flags, *, behind: bool) -> bytes:
@@ -249,7 +251,7 @@ class MetaVerbs:
                 due_ms = words.expire_ms(flags[b"T"], ctx.now_ms) if b"T" in flags else record.expire_ms
                 store.set_expiry(ctx.ks, key, record, due_ms)
             else:
-                ctx.ks.delete(key)
+                ctx.ks.remove(key)
                 counts.delete_hits += 1
             if b"q" in flags:
                 return b""
@@ -275,6 +277,7 @@ class MetaVerbs:
             if b"N" not in flags:
                 return b"NF%b\r\n" % _tail(request[1], flags)
             store.put(ks, key, b"%d" % flags.get(b"J", 0))
+            store.tell_put(ks, key)
         else:
             if not isinstance(existing, StringRecord):
                 return NOT_NUMERIC

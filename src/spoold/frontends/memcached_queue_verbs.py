@@ -339,7 +339,7 @@ class QueueVerbs:
         quiet = options[-1:] == [_NOREPLY]
         if options not in ([], [b"0"], [_NOREPLY], [b"0", _NOREPLY]):
             return BAD_FORMAT
-        found = lists.holds_list(ctx.ks, queue) and ctx.ks.delete(queue)
+        found = lists.holds_list(ctx.ks, queue) and ctx.ks.remove(queue)
         dropped = jobs.drop_queue(ctx.dbs, ctx.ks.index, queue)
         above = parent(queue)
         was_child = above is not None and fanout.remove(ctx.ks, above, queue)
@@ -353,7 +353,7 @@ class QueueVerbs:
         if len(request) != 2:
             return ERROR
         if lists.find(ctx.ks, request[1]) is not None:
-            ctx.ks.delete(request[1])
+            ctx.ks.remove(request[1])
         return END
 
     def flush_all(self, ctx: Context, request: list[bytes]) -> bytes:
@@ -369,7 +369,7 @@ class QueueVerbs:
         found, place = ctx.ks.scan(place, _NAMES_A_TURN)
         for name, kind in found:
             if kind == ListRecord.kind:
-                ctx.ks.delete(name)
+                ctx.ks.remove(name)
         if not place:
             return reply
         go_on_later(ctx, [_MORE_OF_FLUSH, place, reply])

@@ -41,6 +41,7 @@ from spoold.frontends.memcached_words import (
     TOUCHED,
     parse_unsigned,
 )
+from spoold.keyspace import events
 from spoold.keyspace.keyspace import NEVER_MS, Keyspace
 from spoold.keyspace.record import StringRecord
 from spoold.protocol.memcached import BAD_CHUNK, BAD_LENGTH, EMPTY_LINE, MISCOUNTED, TOO_LARGE
@@ -199,7 +200,10 @@ class ValueVerbs:
                 return BAD_FORMAT
             due_ms = words.expire_ms(exptime_s, ctx.now_ms)
         self.counts.cmd_set += 1
-        store.put(ctx.ks, key, value, due_ms, flags)
+        ks = ctx.ks
+        store.put(ks, key, value, due_ms, flags)
+        if ks.notify:
+            store.tell_put(ks, key, due_ms)
         return STORED
 
     def add(self, ctx: Context, request: list[bytes]) -> bytes:
@@ -271,7 +275,7 @@ class ValueVerbs:
         if find(ctx.ks, key) is None:
             self.counts.delete_misses += 1
             return NOT_FOUND
-        ctx.ks.delete(key)
+        ctx.ks.remove(key)
         self.counts.delete_hits += 1
         return DELETED
 
@@ -379,7 +383,7 @@ class ValueVerbs:
         _, verb, key, *rest = request
         replaces = verb == b"set" or (verb == b"ms" and not any(word[:1] in b"MC" for word in rest))
         if replaces and not ctx.dbs.read_only and find(ctx.ks, key) is not None:
-            ctx.ks.delete(key)
+            ctx.ks.remove(key)
         return b"" if _is_quiet(request[1:]) else TOO_LARGE_LINE
 
 
@@ -406,6 +410,8 @@ def change_number(ks: Keyspace, key: bytes, record: StringRecord, delta: int, *,
     store.edit(ks, key, record, text)
     if kept:
         marks.mark(record, kept)
+    if ks.notify:
+        ks.notify(events.STRING, b"incrby", key)
     return True
 
 
@@ -414,6 +420,8 @@ def extend(ks: Keyspace, key: bytes, record: StringRecord, data: bytes, *, behin
     if len(record.value) + len(data) > ks.dbs.value_limit_bytes:
         return False
     store.edit(ks, key, record, record.value + data if behind else data + record.value)
+    if ks.notify:
+        ks.notify(events.STRING, b"append", key)
     return True
 
 

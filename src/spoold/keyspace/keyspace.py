@@ -167,6 +167,13 @@ class Keyspace:
         self.changed(name, ABSENT)
         return True
 
+    def remove(self, name: bytes) -> bool:
+        """`delete`, and tell the event."""
+        deleted = self.delete(name)
+        if deleted and self.notify:
+            self.notify(events.GENERIC, b"del", name)
+        return deleted
+
     def emptied(self, name: bytes, record: Collection) -> None:
         """The last element of `record` was removed: an empty collection is no key."""
         self._unindex(name, record)

@@ -190,8 +190,7 @@ def replace(ks: Keyspace, name: bytes, members: Sequence[bytes], event: bytes) -
     returns: how many members it has. cost: O(len(members)).
     """
     if not members:
-        if ks.delete(name) and ks.notify:
-            ks.notify(events.GENERIC, b"del", name)
+        ks.remove(name)
         return 0
     record = SetRecord(ks.dbs.new_id())
     fresh, prefix = ks.batch.fresh, record.prefix

@@ -183,8 +183,8 @@ def bitop(ctx: Context, operation: bytes, destkey: bytes, key: bytes, *keys: byt
         store.put(ks, destkey, result)
         if ks.notify:
             ks.notify(events.STRING, b"set", destkey)
-    elif ks.delete(destkey) and ks.notify:
-        ks.notify(events.GENERIC, b"del", destkey)
+    else:
+        ks.remove(destkey)
     return len(result)
 
 

@@ -81,10 +81,7 @@ def _set_with_options(ctx: Context, key: bytes, value: bytes, options: tuple[byt
     if keeps_expiry and record is not None:
         expire_ms = record.expire_ms
     store.put(ks, key, value, expire_ms)
-    if ks.notify:
-        ks.notify(events.STRING, b"set", key)
-        if expiry:
-            ks.notify(events.GENERIC, b"expire", key)
+    store.tell_put(ks, key, expire_ms if expiry else 0)
     return old if wants_old else OK
 
 
@@ -131,9 +128,7 @@ def psetex(ctx: Context, key: bytes, milliseconds: bytes, value: bytes) -> Reply
 def _set_until(ctx: Context, key: bytes, value: bytes, expire_ms: int) -> Reply:
     ks = ctx.ks
     store.put(ks, key, value, expire_ms)
-    if ks.notify:
-        ks.notify(events.STRING, b"set", key)
-        ks.notify(events.GENERIC, b"expire", key)
+    store.tell_put(ks, key, expire_ms)
     return OK
 
 
@@ -166,20 +161,10 @@ def getex(ctx: Context, key: bytes, *options: bytes) -> bytes | None:
     if record is None:
         return None
     value = record.value
-    event = b""
     if expiry:
-        expire_ms = _deadline_ms(ctx, "getex", expiry, amount)
-        if expire_ms > ctx.now_ms:
-            store.set_expiry(ks, key, record, expire_ms)
-            event = b"expire"
-        else:
-            ks.delete(key)
-            event = b"del"
+        store.set_expiry(ks, key, record, _deadline_ms(ctx, "getex", expiry, amount))
     elif persists and record.expire_ms:
         store.set_expiry(ks, key, record, 0)
-        event = b"persist"
-    if event and ks.notify:
-        ks.notify(events.GENERIC, event, key)
     return value
 
 
@@ -193,9 +178,7 @@ def getdel(ctx: Context, key: bytes) -> bytes | None:
     ks = ctx.ks
     value = store.get(ks, key)
     if value is not None:
-        ks.delete(key)
-        if ks.notify:
-            ks.notify(events.GENERIC, b"del", key)
+        ks.remove(key)
     return value
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from spoold.core.errors import StringTooLong, WrongType
+from spoold.keyspace import events
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.record import StringRecord
 
@@ -91,6 +92,14 @@ def put(ks: Keyspace, name: bytes, value: bytes, expire_ms: int = 0, flags: int 
         ks.find(name)  # drops it; where someone is told, that comes after the event of its being set
 
 
+def tell_put(ks: Keyspace, name: bytes, expire_ms: int = 0) -> None:
+    """Tell that a value was `put`, as SET does."""
+    if ks.notify:
+        ks.notify(events.STRING, b"set", name)
+        if expire_ms:
+            ks.notify(events.GENERIC, b"expire", name)
+
+
 def edit(ks: Keyspace, name: bytes, record: StringRecord | None, value: bytes) -> None:
     """Give an existing string (`record`, from `find`) or a new one a value, keeping its expiry and flags."""
     if record is None:
@@ -136,10 +145,14 @@ def overwrite(ks: Keyspace, name: bytes, offset: int, data: bytes) -> int:
 
 def set_expiry(ks: Keyspace, name: bytes, record: StringRecord, expire_ms: int) -> None:
     """Let an existing string fall due at `expire_ms` (Unix ms, 0 = never); if that is past, the key is gone at once."""
+    if 0 < expire_ms <= ks.dbs.now_ms:
+        ks.remove(name)
+        return
+    was_ms = record.expire_ms
     record.expire_ms = expire_ms
     ks.changed(name, record)
-    if expire_ms and expire_ms <= ks.dbs.now_ms:
-        ks.find(name)  # drops it
+    if ks.notify and (expire_ms or was_ms):
+        ks.notify(events.GENERIC, b"expire" if expire_ms else b"persist", name)
 
 
 def splice(value: bytes, offset: int, data: bytes) -> bytes:
