@@ -20,7 +20,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "spoold"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
-    ("app",),
+    ("app", "embedded"),  # each puts the parts together: as a server, in a thread of someone else's process
     ("console", "server"),
     ("frontends", "admin"),
     ("dispatch",),
@@ -36,6 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 BESIDE: dict[str, frozenset[str]] = {
     "client": frozenset({"protocol", "core"}),
     "integrations": frozenset({"client", "protocol", "core"}),
+    "contrib": frozenset({"client", "embedded"}),  # spoold behind other people's interfaces
     "simple": frozenset({"client"}),  # `from spoold.simple import Client`, as the old server's users write it
     "testing": frozenset({"core"}),
 }

@@ -87,7 +87,8 @@ def test_a_wrong_number_of_arguments_is_an_error(link: SimpleLink, name: str) ->
 
 def test_every_command_of_the_protocol_is_there() -> None:
     commands = """ENQUEUE DEQUEUE REMOVE LENGTH FLUSH ADD READ LENGTH_SCHEDULE FLUSH_SCHEDULE SET GET POP DELETE EXISTS
-        SETNX MSET MGET MPOP LENGTH_KV FLUSH_KV FLUSHALL"""
+        SETNX MSET MGET MPOP LENGTH_KV FLUSH_KV FLUSHALL
+        ITEMS SCHEDULED ITEMS_KV WAIT INCR DELETE_COUNTER FLUSH_COUNTERS USE"""
     assert {name.decode() for name in VERBS} == {*commands.split()}
 
 

@@ -9,7 +9,7 @@ from tests.test_readme import examples, run_session
 
 from spoold.cli.simple import simple
 from spoold.client.simple import Client
-from spoold.frontends.simple_verbs import PAIRS, QUEUES, SCHEDULE, VERBS
+from spoold.frontends.simple_verbs import PRIORITIES, STORES, VERBS
 from spoold.protocol.simple import MAX_DEPTH, NUMBER_BYTES
 from spoold.protocol.typed import ESCAPE, pack
 from spoold.testing.process import LOOPBACK, ServerProcess, free_port
@@ -35,12 +35,15 @@ def test_the_table_lists_every_command_with_its_arguments_and_its_method() -> No
     listed = {}
     for request, methods, _ in rows("Requests"):
         name, *arguments = request.split()
-        listed[name] = (float("inf") if "…" in arguments else len(arguments), methods)
+        optional = sum(argument.startswith("[") for argument in arguments)
+        most = float("inf") if "…" in arguments else len(arguments)
+        listed[name] = (1 if "…" in arguments else len(arguments) - optional, most, methods)
     assert listed.keys() == {name.decode() for name in VERBS} | {"SHUTDOWN"}
     for name, verb in VERBS.items():
-        assert listed[name.decode()][0] == verb.most
-    for _, methods in listed.values():
-        for method in re.findall(r"`(\w+)", methods):
+        assert listed[name.decode()][1] == verb.most
+        assert verb.most == float("inf") or listed[name.decode()][0] == verb.least
+    for *_, methods in listed.values():
+        for method in re.findall(r"`(\w+)", methods.replace("`Client(", "`__init__(")):
             assert callable(getattr(Client, method))
 
 
@@ -53,7 +56,7 @@ def test_the_figures_are_those_of_the_code() -> None:
     for fact in (
         f"up to {MAX_DEPTH} deep",
         f"{NUMBER_BYTES:,}\nbytes",
-        *(f"`{name.decode()}`" for name in (PAIRS, SCHEDULE, QUEUES)),
+        *(f"`{name.decode()}`" for name in (*STORES, PRIORITIES + b":q")),
         f"`{ESCAPE.decode()}`".replace("\0", "\\0"),
         f"`{pack(7).decode()}`".replace("\0", "\\0").replace("\r\n", "\\r\\n"),
     ):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -15,6 +16,9 @@ from typing import Any, Final, Protocol
 from spoold.client.errors import ConnectionFailed, TimedOut
 
 _CHUNK_BYTES: Final = 256 * 1024
+# Between two attempts to connect: a server that is being restarted may be back at once.
+_FIRST_PAUSE_S: Final = 0.01
+_LONGEST_PAUSE_S: Final = 0.25
 
 
 class Reader(Protocol):
@@ -168,6 +172,21 @@ class Pool:
                 self._idle.pop().close()
             except IndexError:
                 return
+
+
+def connect_within(connect: Callable[[], Link], patience_s: float) -> Link:
+    """Call `connect` until it succeeds, or `patience_s` have passed. raises: as `connect`."""
+    deadline_s = time.monotonic() + patience_s
+    pause_s = _FIRST_PAUSE_S
+    while True:
+        try:
+            return connect()
+        except ConnectionFailed:
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                raise
+        time.sleep(min(pause_s, left_s))
+        pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
 
 def _connect(address: tuple[str, int] | str, timeout_s: float | None) -> socket.socket:

@@ -10,30 +10,25 @@ takes redis-py. Strings and statuses come back as bytes, null as None, arrays as
 A client may be shared by threads, and be used after a fork: each call has a connection of its own while it lasts.
 
 When the server is away, a call tries to connect for `patience_s`. If the connection breaks while a reply is awaited, no
-one knows whether the commands were carried out: what the caller allowed to `repeat` is sent again, within the same
-time; all else raises ConnectionFailed.
+one knows whether the commands were carried out: what the caller allowed to `repeat` is sent once more; all else raises
+ConnectionFailed.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from spoold.client.errors import CommandError, ConnectionFailed, TimedOut
-from spoold.client.link import Link, Pool
+from spoold.client.link import Link, Pool, connect_within
 from spoold.protocol.answers import AnswerReader, Refusal, Word, pack_commands
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 6379
 
 Command = Sequence[Word]
-
-# Between two attempts to connect: at first a server that is being restarted may be back at once.
-_FIRST_PAUSE_S: Final = 0.01
-_LONGEST_PAUSE_S: Final = 0.25
 
 
 class Client:
@@ -115,11 +110,16 @@ class Client:
         """
         request = pack_commands(commands)
         count = len(commands)
+        link = self._pool.take()
         try:
-            link = self._pool.take()
             replies = link.ask(request, count, wait_s)
-        except ConnectionFailed as error:
-            link, replies = self._go_on_trying(error, request, count, wait_s, repeat)
+        except TimedOut:
+            raise
+        except ConnectionFailed:
+            if not repeat:
+                raise
+            link = self._connect()
+            replies = link.ask(request, count, wait_s)
         self._pool.give(link)
         for reply in replies:
             if reply.__class__ is Refusal:
@@ -138,44 +138,15 @@ class Client:
     ) -> None:
         self.close()
 
-    def _go_on_trying(
-        self, error: ConnectionFailed, request: bytes, count: int, wait_s: float | None, repeat: bool
-    ) -> tuple[Link, list[Any]]:
-        """An attempt failed; make further ones while there is time. raises: ConnectionFailed, TimedOut."""
-        deadline_s = time.monotonic() + self.patience_s
-        pause_s = _FIRST_PAUSE_S
-        broke_once = False
-        while True:
-            if isinstance(error, NotConnected):
-                left_s = deadline_s - time.monotonic()
-                if left_s <= 0:
-                    raise error
-                time.sleep(min(pause_s, left_s))
-                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-            elif isinstance(error, TimedOut) or not repeat or (broke_once and time.monotonic() >= deadline_s):
-                raise error
-            else:
-                broke_once = True
-            try:
-                link = self._connect()
-                return link, link.ask(request, count, wait_s)
-            except ConnectionFailed as again:
-                error = again
-
     def _connect(self) -> Link:
-        """raises: NotConnected; CommandError: the server does not let this client in."""
-        try:
-            link = Link(self.address, self.timeout_s, AnswerReader(), "the Redis protocol")
-            if self._greeting:
-                answers = link.ask(pack_commands(self._greeting), len(self._greeting))
-                for answer in answers:
-                    if answer.__class__ is Refusal:
-                        link.close()
-                        raise CommandError(answer)
-        except ConnectionFailed as error:
-            raise NotConnected(str(error)) from error
+        return connect_within(self._connect_once, self.patience_s)
+
+    def _connect_once(self) -> Link:
+        """raises: ConnectionFailed, TimedOut; CommandError: the server does not let this client in."""
+        link = Link(self.address, self.timeout_s, AnswerReader(), "the Redis protocol")
+        if self._greeting:
+            for answer in link.ask(pack_commands(self._greeting), len(self._greeting)):
+                if answer.__class__ is Refusal:
+                    link.close()
+                    raise CommandError(answer)
         return link
-
-
-class NotConnected(ConnectionFailed):
-    """There is no connection, so nothing was carried out."""

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from spoold.client.errors import ClientError, CommandError, ConnectionFailed, TimedOut
-from spoold.client.link import Link, Pool
+from spoold.client.link import Link, Pool, connect_within
 from spoold.protocol.codec import Limits
 from spoold.protocol.simple import Fault, Value, ValueReader, encode
 
@@ -35,20 +35,34 @@ __all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "Client", "ClientError", "CommandErro
 # The server bounds what it takes; what it gives (all that is due, say) may be more than one request held.
 _REPLY_LIMITS: Final = Limits(bulk_bytes=1 << 40, args=1 << 40, request_bytes=1 << 40, inline_bytes=1 << 20)
 # Sent again where the reply was lost: they change nothing.
-_READS: Final = frozenset(("GET", "MGET", "EXISTS", "LENGTH", "LENGTH_KV", "LENGTH_SCHEDULE"))
+_READS: Final = frozenset(
+    ("GET", "MGET", "EXISTS", "LENGTH", "LENGTH_KV", "LENGTH_SCHEDULE", "ITEMS", "ITEMS_KV", "SCHEDULED", "WAIT")
+)
 
 
 class Client:
     """Speaks to one server.
 
     host, port: where. timeout_s: how long to wait for a connection, and then for the next bytes; None = for ever.
+    patience_s: how long to go on trying to connect while the server is away.
+    namespace: whose schedule, keys and counters it sees; queues are the same for all.
     """
 
-    def __init__(self, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT, timeout_s: float | None = 30.0) -> None:
-        """Connects with the first command, or with `connect`."""
+    def __init__(
+        self,
+        host: str = DEFAULT_HOST,
+        port: int = DEFAULT_PORT,
+        timeout_s: float | None = 30.0,
+        *,
+        namespace: Value = None,
+        patience_s: float = 0.0,
+    ) -> None:
+        """Connects with the first command, or with `connect`. namespace: as USE takes it; None: that of all."""
         self.host = host
         self.port = port
         self.timeout_s = timeout_s
+        self.namespace = namespace
+        self.patience_s = patience_s
         self._pool = Pool(self._connect)
 
     def __repr__(self) -> str:
@@ -99,18 +113,39 @@ class Client:
         return reply
 
     def _connect(self) -> Link:
+        return connect_within(self._connect_once, self.patience_s)
+
+    def _connect_once(self) -> Link:
         reader = ValueReader(_REPLY_LIMITS)
-        return Link((self.host, self.port), self.timeout_s, reader, "the simple protocol")
+        link = Link((self.host, self.port), self.timeout_s, reader, "the simple protocol")
+        if self.namespace is not None:
+            (reply,) = link.ask(encode(["USE", self.namespace]))
+            if isinstance(reply, Fault):
+                link.close()
+                raise CommandError(reply.message.decode("utf-8", "replace"))
+        return link
 
     # -- queues -------------------------------------------------------------------------------------------------
 
-    def enqueue(self, queue: Value, data: Value) -> int:
-        """Add a value at the end of a queue. returns: 1."""
-        return self._int("ENQUEUE", queue, data)
+    def enqueue(self, queue: Value, data: Value, priority: float | None = None) -> int:
+        """Add a value at the end of a queue. priority: higher ones come first, no priority is 0. returns: 1."""
+        if priority is None:
+            return self._int("ENQUEUE", queue, data)
+        return self._int("ENQUEUE", queue, data, priority)
 
-    def dequeue(self, queue: Value) -> Value:
-        """Take the oldest value of a queue. returns: it; None if the queue is empty."""
-        return self.execute("DEQUEUE", queue)
+    def dequeue(self, queue: Value, wait_s: float | None = 0.0) -> Value:
+        """Take the oldest value of a queue, or of its highest priority.
+
+        wait_s: how long to wait for one; None = for ever.
+        returns: it; None if the queue is empty.
+        """
+        if wait_s == 0:
+            return self.execute("DEQUEUE", queue)
+        return self._execute("DEQUEUE", (queue, wait_s), wait_s)
+
+    def queue_items(self, queue: Value, limit: int | None = None) -> list[Value]:
+        """Read the next values of a queue without taking them. limit: at most so many; None is all."""
+        return self._list("ITEMS", queue, limit)
 
     def unqueue(self, queue: Value, data: Value) -> int:
         """Remove the oldest value that equals `data`. returns: 1, or 0 if there is none."""
@@ -133,6 +168,10 @@ class Client:
     def read_schedule(self, ts: datetime | str) -> list[Value]:
         """Take all values that are due at or before `ts`. returns: them, the earliest first."""
         return self._list("READ", _timestamp(ts))
+
+    def scheduled_items(self, limit: int | None = None) -> list[Value]:
+        """Read the values of the schedule without taking them, the earliest first. limit: at most so many."""
+        return self._list("SCHEDULED", limit)
 
     def schedule_size(self) -> int:
         """Count the values of the schedule."""
@@ -184,6 +223,15 @@ class Client:
         """Take the values of keys. returns: them, None where there is none."""
         return self._list("MPOP", *keys)
 
+    def wait_for_data(self, key: Value, wait_s: float | None = None) -> bool:
+        """Wait until a key has a value. wait_s: how long; None = for ever. returns: whether it has one."""
+        return bool(self._execute("WAIT", (key, wait_s), wait_s))
+
+    def result_items(self) -> dict[Value, Value]:
+        """Read all keys with their values."""
+        reply: dict[Value, Value] = self.execute("ITEMS_KV")
+        return reply
+
     def result_store_size(self) -> int:
         """Count the keys."""
         return self._int("LENGTH_KV")
@@ -191,6 +239,20 @@ class Client:
     def flush_results(self) -> int:
         """Delete all keys. returns: how many there were."""
         return self._int("FLUSH_KV")
+
+    # -- counters -----------------------------------------------------------------------------------------------
+
+    def incr(self, key: Value, amount: int = 1) -> int:
+        """Add to a counter, which begins at 0. returns: its new value."""
+        return self._int("INCR", key, amount)
+
+    def delete_counter(self, key: Value) -> int:
+        """Let a counter begin at 0 again. returns: 1, or 0 if it has not begun."""
+        return self._int("DELETE_COUNTER", key)
+
+    def flush_counters(self) -> int:
+        """Delete all counters. returns: how many there were."""
+        return self._int("FLUSH_COUNTERS")
 
     # -- all of it ----------------------------------------------------------------------------------------------
 

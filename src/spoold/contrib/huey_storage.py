@@ -31,14 +31,13 @@ Naive datetimes are taken as they are, as if they were UTC, so that no change of
 
 from __future__ import annotations
 
-import calendar
 import contextlib
 import re
 import secrets
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -53,6 +52,8 @@ _WAIT_PIECE_S: Final = 30.0
 # How long what tells of a wait outlives it, if whoever waited can't clear it away.
 _LEFTOVER_S: Final = 60
 _ORDER_BYTES: Final = 8
+_EPOCH: Final = datetime(1970, 1, 1)
+_MICROSECOND: Final = timedelta(microseconds=1)
 # What Huey begins the keys of revocations with: of one job, of all jobs of a task.
 _REVOCATIONS: Final = (b"r:", b"rt:")
 
@@ -414,9 +415,14 @@ class CommandStorage(BaseStorage):  # type: ignore[misc]
             self.commands.call("UNLINK", *names[first : first + _PAGE], repeat=True)
 
 
+def naive(moment: datetime) -> datetime:
+    """A moment without a zone: UTC, unless it has none to begin with."""
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
 def microseconds(moment: datetime) -> int:
     """µs since 1970; a naive datetime counts as UTC."""
-    return calendar.timegm(moment.utctimetuple()) * 1_000_000 + moment.microsecond
+    return (naive(moment) - _EPOCH) // _MICROSECOND
 
 
 def _job(member: bytes) -> bytes:

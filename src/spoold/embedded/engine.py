@@ -223,15 +223,14 @@ class _Engine:
         try:
             with asyncio.Runner() as runner:
                 runner.run(self._serve())
-        except BaseException as error:
+        except (SpooldError, OSError) as error:
             self._failure = error
             if self._ready.is_set():
                 log.critical("the embedded spoold on %s ended: %s", self._path, error)
-            raise_it = not isinstance(error, (SpooldError, Lost))
-            if raise_it and self._ready.is_set():
-                raise
         finally:
             self.runs = False
+            if not self._ready.is_set() and self._failure is None:
+                self._failure = EmbeddedError(f"no spoold on {self._path}: its thread ended, and printed why")
             self._ready.set()
             self._close_lines()
 

@@ -11,7 +11,7 @@ from spoold.core.errors import CommandError, Misconf
 from spoold.dispatch.dispatcher import Dispatcher
 from spoold.dispatch.door import Door
 from spoold.dispatch.session import Session, Wire
-from spoold.frontends.simple_verbs import VERBS
+from spoold.frontends.simple_verbs import VERBS, SimpleContext, Space
 from spoold.protocol.codec import Limits
 from spoold.protocol.simple import SimpleCodec, Value
 
@@ -73,6 +73,8 @@ class SimpleFrontend:
         self._dispatcher = dispatcher
         self.codec = SimpleCodec(limits)
         self.session = Session(dispatcher, wire, peer, self.codec.encode, authenticated=True)
+        self.session.ctx = ctx = SimpleContext(dispatcher.dbs, peer, dispatcher.parts, self.session, dispatcher.call)
+        ctx.space = Space()
         self.session.run = verbs.door.run
         self.receive: Callable[[Session, list[Value]], None] = dispatcher.turn.receive
         dispatcher.sessions[self.session] = None

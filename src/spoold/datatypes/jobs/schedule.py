@@ -10,11 +10,13 @@ key any more. All functions raise WrongType where the key holds something else.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice, takewhile
 from typing import Final
 
 from spoold.core.errors import WrongType
 from spoold.keyspace.keyspace import Keyspace
-from spoold.keyspace.packing import BIAS, pack_u64
+from spoold.keyspace.packing import BIAS, after, pack_u64, unpack_u64
 from spoold.keyspace.record import ScheduleRecord
 
 # Items that are read or deleted in one go, some milliseconds.
@@ -86,6 +88,63 @@ def take_due(ks: Keyspace, name: bytes, now_us: int) -> list[bytes]:
     return values
 
 
+def take_first(ks: Keyspace, name: bytes, until_us: int) -> bytes | None:
+    """Remove the earliest item if it is due at or before `until_us`; returns its value, or None.
+
+    cost: O(1), and the pending mutations are applied first; nothing is read where nothing can be due.
+    """
+    record = find(ks, name)
+    until = until_us + BIAS
+    if record is None or until < record.first:
+        return None
+    prefix = record.prefix
+    pairs = ks.batch.scan(prefix + pack_u64(record.first), prefix + pack_u64(until + 1), 2)
+    if not pairs:
+        return None
+    key, value = pairs[0]
+    ks.batch.delete(key)
+    record.items -= 1
+    if not record.items:
+        ks.emptied(name, record)
+        return value
+    record.first = unpack_u64(pairs[1][0][-16:-8]) if len(pairs) > 1 else until + 1
+    ks.changed(name, record)
+    return value
+
+
+def take_equal(ks: Keyspace, name: bytes, value: bytes) -> bool:
+    """Remove the earliest item whose value is `value`. returns: whether there was one. cost: O(items before it)."""
+    record = find(ks, name)
+    if record is None:
+        return False
+    for key, found in _pairs(ks, record):
+        if found == value:
+            ks.batch.delete(key)
+            record.items -= 1
+            if record.items:
+                ks.changed(name, record)
+            else:
+                ks.emptied(name, record)
+            return True
+    return False
+
+
+def values(ks: Keyspace, name: bytes, limit: int | None = None) -> list[bytes]:
+    """The values of all items, the earliest first, or of the first `limit`. cost: O(values returned)."""
+    record = find(ks, name)
+    return [] if record is None else [value for _, value in islice(_pairs(ks, record), limit)]
+
+
+def count_until(ks: Keyspace, name: bytes, until_us: int) -> int:
+    """How many items are due at or before `until_us`. cost: O(them); O(1) where nothing can be due."""
+    record = find(ks, name)
+    until = until_us + BIAS
+    if record is None or until < record.first:
+        return 0
+    stop = record.prefix + pack_u64(until + 1)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] < stop, _pairs(ks, record)))
+
+
 def length(ks: Keyspace, name: bytes) -> int:
     """How many items there are. cost: O(1)."""
     record = find(ks, name)
@@ -99,3 +158,14 @@ def clear(ks: Keyspace, name: bytes) -> int:
         return 0
     ks.delete(name)
     return record.items
+
+
+def _pairs(ks: Keyspace, record: ScheduleRecord) -> Iterator[tuple[bytes, bytes]]:
+    """Engine keys and values of all items in order; nothing may change before the last one is taken."""
+    start, stop = record.prefix, after(record.prefix)
+    while True:
+        pairs = ks.batch.scan(start, stop, MANY)
+        yield from pairs
+        if len(pairs) < MANY:
+            return
+        start = pairs[-1][0] + b"\0"
