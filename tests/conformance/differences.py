@@ -59,6 +59,15 @@ def shape(ours: Node, theirs: Node) -> bool:
     return True
 
 
+def unsigned_zeros(ours: Node, theirs: Node) -> bool:
+    """The same, but for the sign of zeros."""
+    if isinstance(ours.value, tuple) and isinstance(theirs.value, tuple):
+        return (ours.kind, len(ours.value)) == (theirs.kind, len(theirs.value)) and all(
+            map(unsigned_zeros, ours.value, theirs.value)
+        )
+    return ours == theirs or (ours.kind == theirs.kind and {ours.value, theirs.value} == {b"0", b"-0"})
+
+
 def kind(ours: Node, theirs: Node) -> bool:
     """The same type of reply, whatever it holds."""
     return ours.kind == theirs.kind
@@ -116,7 +125,15 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(("HGETALL",), "spoold keeps fields in the order of their bytes; none is promised", unordered_pairs),
     Difference(("HSCAN",), "fields in the order of their bytes, where Redis returns all at once", scanned_pairs),
     Difference(("SPOP",), "spoold pops the oldest member, Redis a random one: steered, see STEERED", unordered),
-    Difference(("SRANDMEMBER", "HRANDFIELD", "RANDOMKEY"), "random picks", shape),
+    Difference(("SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER", "RANDOMKEY"), "random picks", shape),
+    Difference(
+        (
+            *("ZSCORE", "ZMSCORE", "ZRANGE", "ZREVRANGE", "ZRANGEBYSCORE", "ZREVRANGEBYSCORE", "ZPOPMIN", "ZPOPMAX"),
+            *("ZMPOP", "BZMPOP", "BZPOPMIN", "BZPOPMAX", "ZUNION", "ZINTER", "ZDIFF"),
+        ),
+        "Redis forgets the sign of a zero in small sorted sets and keeps it in large ones, spoold always forgets it",
+        unsigned_zeros,
+    ),
     Difference(
         ("OBJECT ENCODING", "OBJECT REFCOUNT", "OBJECT IDLETIME", "OBJECT FREQ"), "inner workings of Redis", shape
     ),

@@ -38,6 +38,13 @@ COMMANDS: dict[str, str] = {
     "hashes": """
         HSET HMSET HSETNX HGET HMGET HGETALL HKEYS HVALS HDEL HEXISTS HLEN HSTRLEN HINCRBY HINCRBYFLOAT HRANDFIELD HSCAN
     """,
+    # Not ZRANK and ZREVRANK, which take an option of Redis 7.2.
+    "sorted sets": """
+        ZADD ZINCRBY ZREM ZCARD ZSCORE ZMSCORE ZCOUNT ZLEXCOUNT ZRANGE ZRANGESTORE ZREVRANGE ZRANGEBYSCORE
+        ZREVRANGEBYSCORE ZRANGEBYLEX ZREVRANGEBYLEX ZREMRANGEBYRANK ZREMRANGEBYSCORE ZREMRANGEBYLEX ZPOPMIN ZPOPMAX
+        BZPOPMIN BZPOPMAX ZMPOP BZMPOP ZINTER ZUNION ZDIFF ZINTERSTORE ZUNIONSTORE ZDIFFSTORE ZINTERCARD ZRANDMEMBER
+        ZSCAN
+    """,
     "transactions": "MULTI EXEC DISCARD WATCH UNWATCH",
 }
 ALL_COMMANDS = [name for names in COMMANDS.values() for name in names.split()]
@@ -87,6 +94,7 @@ def test_every_wrong_type_is_answered_alike(duel: Duel, family: str) -> None:
         [b"RPUSH", b"l1", b"10"],
         [b"SADD", b"t1", b"10"],
         [b"HSET", b"h1", b"a", b"10"],
+        [b"ZADD", b"z1", b"1", b"a"],
     ]
     with duel.example():
         for request in wrong_type_variants(family):
@@ -100,6 +108,7 @@ def test_every_wrong_number_is_answered_alike(duel: Duel, family: str) -> None:
             if number % 50 == 0:
                 duel.pipeline("a", [[b"SET", b"s1", b"foobar"], [b"SET", b"n1", b"10"], [b"SELECT", b"0"]])
                 duel.pipeline("a", [[b"RPUSH", b"l1", b"a", b"b", b"c"], [b"SADD", b"t1", b"a", b"b", b"c"]])
+                duel.pipeline("a", [[b"ZADD", b"z1", b"1", b"a", b"2", b"b"], [b"ZADD", b"x1", b"0", b"a", b"0", b"b"]])
             if request[0] in STEERED:
                 duel.call("a", request)
             else:

@@ -27,10 +27,14 @@ BLOCKING = """
     BRPOPLPUSH {q} {q} 0
     BLMPOP 0 1 {q} {e}
     BLMPOP 0 2 {q} {q} {e} COUNT 2
+    BZPOPMIN {q} 0
+    BZPOPMAX {q} {q} 0
+    BZMPOP 0 2 {q} {q} (MIN|MAX) COUNT 2
 """
 
 # Without SWAPDB: which of several keys it wakes first hangs on Redis's hash tables.
-# Without SORT … STORE: Redis 7.0 forgets to wake who waits for a key that held another type before; spoold does not.
+# Without SORT … STORE, ZUNIONSTORE and the like: Redis 7.0 forgets to wake who waits for a key that held another type
+# before; spoold does not.
 WAKING = """
     RPUSH {q} (x|y|z)+
     LPUSH {q} (x|y|z)+
@@ -46,6 +50,11 @@ WAKING = """
     DEL {q}
     SET {q} string
     SADD {q} member
+    ZADD {q} (1|2) x (1|2) y
+    ZADD other 1 x 2 y
+    ZINCRBY {q} 1 (x|y|z)
+    ZPOPMIN {q}
+    ZREM {q} x
     EXPIRE {q} -1
     RPUSHX {q} x
     SELECT (0|0|1)

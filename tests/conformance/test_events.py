@@ -19,7 +19,7 @@ from tests.conformance.script import join
 from tests.conformance.test_sequences import PATIENT
 from tests.conformance.wire import Node, encode
 
-FAMILIES = ["strings", "bits", "lists", "sets", "keys", "sort"]
+FAMILIES = ["strings", "bits", "lists", "sets", "zsets", "lex", "keys", "sort"]
 
 MARKER = b"(the next request)"
 
@@ -87,8 +87,10 @@ def test_random_sequences_are_told_alike(duel: Duel, family: str) -> None:
 
 @pytest.mark.needs_redis
 def test_what_a_parked_client_takes_is_told_alike(duel: Duel) -> None:
-    for parked in (b"BLPOP q 0", b"BRPOP q 0", b"BLMPOP 0 1 q LEFT COUNT 2", b"BLMOVE q r LEFT RIGHT 0"):
-        for pushed in (b"RPUSH q 1", b"RPUSH q 1 2 3"):
+    lists = (b"BLPOP q 0", b"BRPOP q 0", b"BLMPOP 0 1 q LEFT COUNT 2", b"BLMOVE q r LEFT RIGHT 0")
+    zsets = (b"BZPOPMIN q 0", b"BZPOPMAX q 0", b"BZMPOP 0 1 q MIN COUNT 2")
+    for parked in (*lists, *zsets):
+        for pushed in (b"RPUSH q 1", b"RPUSH q 1 2 3") if parked in lists else (b"ZADD q 1 a", b"ZADD q 1 a 2 b 3 c"):
             with duel.example(2), telling(duel, b"KEAn"):
                 for side in duel.sides:
                     side.link("b").send(*parked.split())
