@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 from tests.conformance.differences import STEERED
 from tests.conformance.duel import Duel
-from tests.conformance.generators import FORMS, numeric_variants, wrong_type_variants
+from tests.conformance.forms import FORMS
+from tests.conformance.generators import numeric_variants, wrong_type_variants
 from tests.conformance.wire import Node
 
 # What spoold serves of Redis 7.0; to add a data type, add its commands.
@@ -45,6 +46,7 @@ COMMANDS: dict[str, str] = {
         BZPOPMIN BZPOPMAX ZMPOP BZMPOP ZINTER ZUNION ZDIFF ZINTERSTORE ZUNIONSTORE ZDIFFSTORE ZINTERCARD ZRANDMEMBER
         ZSCAN
     """,
+    "hyperloglog": "PFADD PFCOUNT PFMERGE PFDEBUG PFSELFTEST",
     "transactions": "MULTI EXEC DISCARD WATCH UNWATCH",
 }
 ALL_COMMANDS = [name for names in COMMANDS.values() for name in names.split()]

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.conformance.generators import FORMS, build, forms
+from tests.conformance.forms import FORMS
+from tests.conformance.generators import build, forms
 from tests.engine.rig import LAST, TinyMap
 from tests.support.room import Room
 
