@@ -251,6 +251,7 @@ PARAMETERS: Final = (
     Parameter(
         "zset-max-listpack-value", LONG, b"64", "Bytes of a member up to which it does.", alias="zset-max-ziplist-value"
     ),
+    Parameter("hll-sparse-max-bytes", memory(), b"3000", "Bytes up to which a HyperLogLog is kept sparse."),
     # fixed
     Parameter("dir", TEXT, b"", "The data directory (`--data`).", fixed=_PROTECTED),
     Parameter("logfile", TEXT, b"", "The log file (`--log-file`).", fixed=_IMMUTABLE),
@@ -272,7 +273,6 @@ PARAMETERS: Final = (
     Parameter("list-compress-depth", COUNT, b"0"),
     Parameter("stream-node-max-entries", LONG, b"100"),
     Parameter("stream-node-max-bytes", memory(), b"4096"),
-    Parameter("hll-sparse-max-bytes", memory(), b"3000"),
     Parameter("lua-time-limit", LONG, b"5000", alias="busy-reply-threshold"),
     Parameter("latency-tracking", YES_NO, b"yes"),
     Parameter("latency-tracking-info-percentiles", PERCENTILES, b"50 99 99.9"),

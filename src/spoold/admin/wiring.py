@@ -28,6 +28,7 @@ _FSYNC_NAMES = {"always": b"always", "interval": b"everysec", "memory": b"no"}
 
 # Where OBJECT ENCODING finds the limits that Redis has for small collections.
 _PACKED = {
+    "hll-sparse-max-bytes": "sketch_bytes",
     "set-max-intset-entries": "set_integers",
     "hash-max-listpack-entries": "hash_fields",
     "hash-max-listpack-value": "hash_bytes",

@@ -183,6 +183,16 @@ class NotFinite(CommandError):
     text = "value is NaN or Infinity"
 
 
+class NotASketch(CommandError):
+    code = "WRONGTYPE"
+    text = "Key is not a valid HyperLogLog string value."
+
+
+class CorruptSketch(CommandError):
+    code = "INVALIDOBJ"
+    text = "Corrupted HLL object detected"
+
+
 class StringTooLong(CommandError):
     text = "string exceeds maximum allowed size (proto-max-bulk-len)"
 
@@ -387,6 +397,38 @@ class BadIntegerTimeout(CommandError):
     text = "timeout is not an integer or out of range"
 
 
+class BadStreamId(CommandError):
+    text = "Invalid stream ID specified as stream command argument"
+
+
+class BadIntervalStart(CommandError):
+    text = "invalid start ID for the interval"
+
+
+class BadIntervalEnd(CommandError):
+    text = "invalid end ID for the interval"
+
+
+class NoGroup(CommandError):
+    """There is no stream of that name, or it has no such group."""
+
+    code = "NOGROUP"
+
+    def __init__(self, key: bytes, group: bytes, where: bytes = b"") -> None:
+        """where: what follows in the text."""
+        super().__init__(b"No such key '" + key + b"' or consumer group '" + group + b"'" + where)
+
+
+class NoGroupOfKey(CommandError):
+    """A stream has no such group."""
+
+    code = "NOGROUP"
+
+    def __init__(self, key: bytes, group: bytes) -> None:
+        """key: the stream's name."""
+        super().__init__(b"No such consumer group '" + group + b"' for key name '" + key + b"'")
+
+
 class WrongArity(CommandError):
     """The number of arguments does not fit the command."""
 
@@ -415,6 +457,63 @@ class InvalidExpire(CommandError):
     def __init__(self, name: str) -> None:
         """name: the command, lower case."""
         super().__init__(f"invalid expire time in '{name}' command")
+
+
+class ScriptError(CommandError):
+    """What a script raised or returned: its text as it is, code and all."""
+
+    def __init__(self, message: bytes) -> None:
+        """message: the wire text without the leading `-`."""
+        self.message = message.replace(b"\r", b" ").replace(b"\n", b" ")
+        SpooldError.__init__(self, self.message.decode("utf-8", "replace"))
+
+
+class NoScript(CommandError):
+    code = "NOSCRIPT"
+    text = "No matching script. Please use EVAL."
+
+
+class NothingRuns(CommandError):
+    code = "NOTBUSY"
+    text = "No scripts in execution right now."
+
+
+class Unkillable(CommandError):
+    code = "UNKILLABLE"
+    text = (
+        "Sorry the script already executed write commands against the dataset. You can either wait the script"
+        " termination or kill the server in a hard way using the SHUTDOWN NOSAVE command."
+    )
+
+
+class BusyScript(CommandError):
+    code = "BUSY"
+    text = "Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+
+
+class BusyFunction(CommandError):
+    code = "BUSY"
+    text = "Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+
+
+class NegativeNumkeys(CommandError):
+    text = "Number of keys can't be negative"
+
+
+class BadNumkeys(CommandError):
+    text = "Bad number of keys provided"
+
+
+class NoSuchFunction(CommandError):
+    text = "Function not found"
+
+
+class NoSuchLibrary(CommandError):
+    text = "Library not found"
+
+
+class WritesInReadOnly(CommandError):
+    text = "Can not execute a script with write flag using *_ro command."
 
 
 class Internal(CommandError):

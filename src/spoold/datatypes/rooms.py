@@ -8,6 +8,8 @@ from typing import Final
 from spoold.datatypes.hashes import commands as hashes
 from spoold.datatypes.hashes import counters as hashes_counters
 from spoold.datatypes.hashes import scan as hashes_scan
+from spoold.datatypes.hyperloglog import commands as hyperloglog
+from spoold.datatypes.hyperloglog import debug as hyperloglog_debug
 from spoold.datatypes.keys import commands as keys
 from spoold.datatypes.keys import databases, expire, iterate, objects, sort, transfer
 from spoold.datatypes.lists import blocking
@@ -32,6 +34,8 @@ ROOMS: Final[tuple[ModuleType, ...]] = (
     hashes,
     hashes_counters,
     hashes_scan,
+    hyperloglog,
+    hyperloglog_debug,
     lists,
     blocking,
     sets,
