@@ -10,8 +10,8 @@ from spoold.admin.config import Config
 from spoold.admin.host import Host
 from spoold.admin.monitor import Monitor, note_slow
 from spoold.admin.parameters import BadValueError
+from spoold.command.limits import PackedLimits
 from spoold.command.parts import Parts
-from spoold.datatypes.keys.packed import PackedLimits
 from spoold.dispatch.dispatcher import Dispatcher
 from spoold.metrics.registry import Metrics
 from spoold.metrics.slowlog import SlowLog

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from spoold.command.limits import PackedLimits
 from spoold.core.errors import CommandError
 from spoold.core.reply import OK
 from spoold.datatypes.hyperloglog.commands import pfcount
-from spoold.datatypes.keys.packed import PackedLimits
 from support.reachable import assert_nothing_is_left_over
 from support.room import Room
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from spoold.command.limits import PackedLimits
 from spoold.core.reply import Simple
 from spoold.datatypes.hashes import store as hashes
-from spoold.datatypes.keys.packed import PackedLimits
 from support.room import Room
 
 

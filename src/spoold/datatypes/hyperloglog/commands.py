@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import reduce
 
 from spoold.command.context import Context
+from spoold.command.limits import PackedLimits
 from spoold.command.spec import DENYOOM, FAST, READONLY, WRITE, Keys, command
 from spoold.core.errors import NotASketch
 from spoold.core.reply import OK, Reply
 from spoold.datatypes.hyperloglog import sketch
 from spoold.datatypes.hyperloglog.estimate import mark
-from spoold.datatypes.keys.packed import PackedLimits
 from spoold.datatypes.strings import store as strings
 from spoold.keyspace import events
 from spoold.keyspace.keyspace import Keyspace

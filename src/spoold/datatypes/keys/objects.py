@@ -1,7 +1,7 @@
 """OBJECT: what Redis tells of its inner workings, answered as it would answer for the same value.
 
 Clients and test suites ask for encodings. spoold has none of them; the answers follow the limits of Redis 7.0
-(`packed.py`). To add a type, give it a line in `_ENCODINGS`.
+(`command/limits.py`). To add a type, give it a line in `_ENCODINGS`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Final
 
 from spoold.command.context import Context
+from spoold.command.limits import PackedLimits
 from spoold.command.spec import LOADING, READONLY, STALE, Keys, command
 from spoold.core.errors import CommandError, NoFrequency
 from spoold.core.numerals import parse_int
 from spoold.core.reply import Simple
 from spoold.datatypes.hashes import store as hashes
 from spoold.datatypes.keys import elements
-from spoold.datatypes.keys.packed import PackedLimits
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.record import (
     HashRecord,
