@@ -81,7 +81,10 @@ def _fail() -> None:
 def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recording]:
     """A long run, with a map and a buffer so small that both are full now and then."""
     with TinyMap(256 * 1024, 64), Room(tmp_path_factory.mktemp("run")) as room:
-        yield Recording(room, request.param)
+        recording = Recording(room, request.param)
+    # No log holds what the tests bring in, so a map that is full would lose it.
+    with TinyMap(64 * 1024 * 1024, 64):
+        yield recording
 
 
 class Recording:
