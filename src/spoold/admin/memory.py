@@ -110,5 +110,7 @@ def _elements_bytes(batch: Batch, record: Record, samples: int) -> int:
     entries = record.count() * _ENTRIES.get(type(record), 1)
     wanted = max(samples, _EXACT_ENTRIES) if samples else entries
     sampled = batch.scan(prefix, after(prefix), wanted)
+    if not sampled:
+        return 0  # a stream without entries
     size = sum(len(key) + len(value) + _NODE_BYTES for key, value in sampled)
     return size * max(entries, len(sampled)) // len(sampled)

@@ -252,6 +252,12 @@ PARAMETERS: Final = (
         "zset-max-listpack-value", LONG, b"64", "Bytes of a member up to which it does.", alias="zset-max-ziplist-value"
     ),
     Parameter("hll-sparse-max-bytes", memory(), b"3000", "Bytes up to which a HyperLogLog is kept sparse."),
+    Parameter(
+        "stream-node-max-entries",
+        LONG,
+        b"100",
+        "Entries of a stream that trimming with `~` removes together; 0 = all that there are.",
+    ),
     # fixed
     Parameter("dir", TEXT, b"", "The data directory (`--data`).", fixed=_PROTECTED),
     Parameter("logfile", TEXT, b"", "The log file (`--log-file`).", fixed=_IMMUTABLE),
@@ -271,7 +277,6 @@ PARAMETERS: Final = (
     Parameter("maxmemory-clients", memory(), b"0"),
     Parameter("list-max-listpack-size", integer(-INT32_MAX, INT32_MAX), b"-2", alias="list-max-ziplist-size"),
     Parameter("list-compress-depth", COUNT, b"0"),
-    Parameter("stream-node-max-entries", LONG, b"100"),
     Parameter("stream-node-max-bytes", memory(), b"4096"),
     Parameter("lua-time-limit", LONG, b"5000", alias="busy-reply-threshold"),
     Parameter("latency-tracking", YES_NO, b"yes"),

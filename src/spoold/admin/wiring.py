@@ -115,6 +115,7 @@ def _bind(config: Config, dispatcher: Dispatcher, slowlog: SlowLog, host: Host) 
     config.on_set("client-query-buffer-limit", limit)
     config.on_set("slowlog-log-slower-than", slower)
     config.on_set("slowlog-max-len", slowlog.resize)
+    config.on_set("stream-node-max-entries", lambda count: setattr(dispatcher.dbs, "stream_node_entries", count))
     config.on_set("loglevel", lambda name: logging.getLogger("spoold").setLevel(_LEVELS[name]))
     slower(config.value("slowlog-log-slower-than"))
 

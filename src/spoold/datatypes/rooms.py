@@ -17,6 +17,11 @@ from spoold.datatypes.lists import commands as lists
 from spoold.datatypes.sets import algebra
 from spoold.datatypes.sets import commands as sets
 from spoold.datatypes.sets import scan as sets_scan
+from spoold.datatypes.streams import claims as streams_claims
+from spoold.datatypes.streams import commands as streams
+from spoold.datatypes.streams import group_commands as streams_groups
+from spoold.datatypes.streams import info as streams_info
+from spoold.datatypes.streams import reading as streams_reading
 from spoold.datatypes.strings import bitfield, bitmaps, counters, lcs
 from spoold.datatypes.strings import commands as strings
 from spoold.datatypes.zsets import algebra as zsets_algebra
@@ -46,6 +51,11 @@ ROOMS: Final[tuple[ModuleType, ...]] = (
     zsets_ranges,
     zsets_algebra,
     zsets_scan,
+    streams,
+    streams_reading,
+    streams_groups,
+    streams_claims,
+    streams_info,
     keys,
     databases,
     expire,

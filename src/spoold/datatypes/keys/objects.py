@@ -23,6 +23,7 @@ from spoold.keyspace.record import (
     ListRecord,
     Record,
     SetRecord,
+    StreamRecord,
     StringRecord,
     TaggedListRecord,
     ZsetRecord,
@@ -135,6 +136,10 @@ def _zset(ks: Keyspace, record: ZsetRecord, limits: PackedLimits) -> bytes:
     return b"skiplist"
 
 
+def _stream(ks: Keyspace, record: StreamRecord, limits: PackedLimits) -> bytes:
+    return b"stream"
+
+
 def _other(ks: Keyspace, record: Record, limits: PackedLimits) -> bytes:
     return b"hashtable"
 
@@ -154,4 +159,5 @@ _ENCODINGS: Final[dict[type[Record], Callable[..., bytes]]] = {
     SetRecord: _set,
     HashRecord: _hash,
     ZsetRecord: _zset,
+    StreamRecord: _stream,
 }

@@ -1,0 +1,58 @@
+"""How far a group has come: how many entries were read, and how many are left, as Redis 7.0 reckons both.
+
+A stream counts every entry that was ever added, and a group every entry that it has read; the difference is the lag. A
+deleted entry in between makes both guesses, which are then given up rather than told wrong.
+
+source: https://redis.io/docs/latest/commands/xinfo-groups/, consumer group lag; redis 7.0: src/t_stream.c.
+"""
+
+from __future__ import annotations
+
+from spoold.datatypes.streams.groups import UNKNOWN, Group
+from spoold.datatypes.streams.ids import ZERO
+from spoold.keyspace.record import StreamRecord
+
+
+def position(record: StreamRecord, id_: bytes) -> int:
+    """How many entries were ever added up to `id_`; UNKNOWN where deletions, or an id to come, make it a guess."""
+    if not record.added:
+        return 0
+    if not record.length and id_ <= record.last:
+        return record.added
+    if id_ == record.last:
+        return record.added
+    if id_ > record.last:
+        return UNKNOWN
+    if record.max_deleted == ZERO or record.max_deleted < record.first:
+        if id_ < record.first:
+            return record.added - record.length
+        if id_ == record.first:
+            return record.added - record.length + 1
+    return UNKNOWN
+
+
+def lag(record: StreamRecord, group: Group) -> int | None:
+    """How many entries a group has still to read; None where that can't be told."""
+    if not record.added:
+        return 0
+    read = group.read
+    if read == UNKNOWN or _has_gaps(record, group.last):
+        read = position(record, group.last)
+    return None if read == UNKNOWN else record.added - read
+
+
+def advance(record: StreamRecord, group: Group, ids: list[bytes]) -> None:
+    """The group has read the entries `ids`, in their order; those that it had passed already do not count."""
+    for id_ in ids:
+        if id_ <= group.last:
+            continue
+        if group.read != UNKNOWN and not _has_gaps(record, id_):
+            group.read += 1
+        elif record.added:
+            group.read = position(record, id_)
+        group.last = id_
+
+
+def _has_gaps(record: StreamRecord, start: bytes) -> bool:
+    """Whether an entry from `start` on was deleted."""
+    return bool(record.length) and record.max_deleted != ZERO and start <= record.max_deleted

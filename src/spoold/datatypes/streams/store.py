@@ -1,0 +1,236 @@
+"""Streams: entries in the order of their ids, never changed, added at the end.
+
+    record   object id, entries, first, last and greatest deleted id, how many were ever added, groups, node
+    entry    prefix, `e`, id 16 -> node 4, fields
+    fields   how many strings 1, the length 1 of each, the strings: field, value, field, value …
+             where there are more than 255 or a longer one: 0, how many 4, the length 4 of each, the strings
+
+What else stands under the object id belongs to consumer groups (groups.py). A node is a hundred entries that were added
+one after the other; approximate trimming removes whole ones (trimming.py).
+
+All functions on names take the database and the key's name first; they raise WrongType where the key holds something
+else. A stream without entries is a key still. `append` is the hot path; who reads behind an id is served by windows.py.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeAlias
+
+from spoold.core.errors import WrongType
+from spoold.datatypes.streams import windows
+from spoold.datatypes.streams.ids import LAST, ZERO, following, preceding
+from spoold.keyspace.keyspace import Keyspace
+from spoold.keyspace.record import StreamRecord
+
+Entry: TypeAlias = "tuple[bytes, list[bytes]]"
+"""Id, and fields and values in turn."""
+
+# Entries that are looked up one by one; more are read as a range.
+_FEW: Final = 128
+# Entries that are read in one range.
+_MANY: Final = 1000
+_NODE_BYTES: Final = 4
+_U32 = struct.Struct(">I")
+
+
+def find(ks: Keyspace, name: bytes) -> StreamRecord | None:
+    """The stream's record, or None. raises: WrongType."""
+    record = ks.find(name)
+    if record is None:
+        return None
+    if record.__class__ is not StreamRecord:
+        raise WrongType
+    return record
+
+
+def holds_stream(ks: Keyspace, name: bytes) -> bool:
+    """Whether there is a stream of this name."""
+    return ks.find(name).__class__ is StreamRecord
+
+
+def create(ks: Keyspace, name: bytes) -> StreamRecord:
+    """Make an empty stream under `name`, which must not exist."""
+    record = ks.new_collection(name, StreamRecord)
+    record.tail = windows.Window(ZERO, ZERO, [])
+    return record
+
+
+def append(ks: Keyspace, name: bytes, record: StreamRecord, id_: bytes, fields: Sequence[bytes]) -> None:
+    """Add an entry; `id_` is greater than the last id. cost: O(bytes)."""
+    if record.node_added >= ks.dbs.stream_node_entries > 0 or not record.length:
+        record.node = record.node + 1 & 0xFFFFFFFF
+        record.node_added = 0
+    record.node_added += 1
+    ks.batch.fresh[record.entries_prefix + id_] = _U32.pack(record.node) + pack_fields(fields)
+    windows.added(ks, name, record, id_)
+    if not record.length:
+        record.first = id_
+    record.length += 1
+    record.added += 1
+    record.last = id_
+    ks.changed(name, record)
+
+
+def get(ks: Keyspace, record: StreamRecord, id_: bytes) -> list[bytes] | None:
+    """The fields and values of an entry; None if there is none. cost: O(1)."""
+    stored = ks.batch.get(record.entries_prefix + id_)
+    return None if stored is None else unpack_fields(stored)
+
+
+def exists(ks: Keyspace, record: StreamRecord, id_: bytes) -> bool:
+    """Whether there is such an entry. cost: O(1)."""
+    return ks.batch.get(record.entries_prefix + id_) is not None
+
+
+def node_of(ks: Keyspace, record: StreamRecord, id_: bytes) -> int:
+    """The node of an entry that exists."""
+    stored = ks.batch.get(record.entries_prefix + id_) or b""
+    return int(_U32.unpack_from(stored)[0])
+
+
+def read_after(ks: Keyspace, name: bytes, record: StreamRecord, after: bytes, count: int | None) -> list[Entry]:
+    """Up to `count` entries (None: all) behind the id `after`, oldest first.
+
+    cost: O(entries); where they are many, and not among the youngest, what is pending is applied first.
+    """
+    if after >= record.last or not record.length:
+        return []
+    tail = record.tail
+    if (count is None or count > _FEW) and (tail is None or tail.low > after):
+        return _scan(ks, record, following(after), LAST, count)
+    get_ = ks.batch.get
+    prefix = record.entries_prefix
+    ids = windows.following(ks, name, record, after, record.length if count is None else count)
+    return [(id_, unpack_fields(get_(prefix + id_) or b"")) for id_ in ids]
+
+
+def read(
+    ks: Keyspace,
+    name: bytes,
+    record: StreamRecord,
+    start: bytes,
+    end: bytes,
+    count: int | None,
+    *,
+    reverse: bool = False,
+) -> list[Entry]:
+    """Up to `count` entries (None: all) with start <= id <= end, oldest first or (reverse) youngest first.
+
+    cost: O(entries), see `read_after`.
+    """
+    if start > end or start > record.last or not record.length:
+        return []
+    if start == end:
+        fields = get(ks, record, start)
+        return [] if fields is None else [(start, fields)]
+    if end < record.first:
+        return []
+    start = max(start, record.first)
+    if not reverse:
+        tail = record.tail
+        if (count is not None and count <= _FEW) or (tail is not None and tail.low < start):
+            found = read_after(ks, name, record, preceding(start), count)
+            while found and found[-1][0] > end:
+                found.pop()
+            return found
+        return _scan(ks, record, start, end, count)
+    ids = windows.youngest(record, start, end, count)
+    if ids is not None:
+        get_ = ks.batch.get
+        prefix = record.entries_prefix
+        return [(id_, unpack_fields(get_(prefix + id_) or b"")) for id_ in ids]
+    return _scan(ks, record, start, end, count, reverse=True)
+
+
+def delete(ks: Keyspace, name: bytes, ids: Sequence[bytes]) -> int:
+    """Remove entries. returns: how many there were. cost: O(len(ids))."""
+    record = find(ks, name)
+    if record is None:
+        return 0
+    fresh = ks.batch.fresh
+    deleted = 0
+    lost_first = False
+    for id_ in ids:
+        if not exists(ks, record, id_):
+            continue
+        fresh[record.entries_prefix + id_] = None
+        windows.removed(record, id_)
+        deleted += 1
+        lost_first = lost_first or id_ == record.first
+        record.max_deleted = max(record.max_deleted, id_)
+    if deleted:
+        record.length -= deleted
+        record.head = None
+        if lost_first:
+            find_first(ks, name, record)
+        ks.changed(name, record)
+    return deleted
+
+
+def find_first(ks: Keyspace, name: bytes, record: StreamRecord) -> None:
+    """The first entries were removed: note which is the first one now; `record.length` is right already."""
+    if record.length:
+        record.first = windows.following(ks, name, record, preceding(record.first), 1)[0]
+    else:
+        record.first = ZERO
+
+
+def pack_fields(fields: Sequence[bytes]) -> bytes:
+    """The stored form of an entry's strings."""
+    try:
+        return bytes((len(fields), *map(len, fields))) + b"".join(fields)
+    except ValueError:
+        count = len(fields)
+        return struct.pack(f">BI{count}I", 0, count, *map(len, fields)) + b"".join(fields)
+
+
+def unpack_fields(stored: bytes) -> list[bytes]:
+    """The strings in the stored form of an entry."""
+    count = stored[_NODE_BYTES]
+    at = _NODE_BYTES + 1 + count
+    lengths: Sequence[int] = stored[_NODE_BYTES + 1 : at]
+    if not count:
+        (count,) = _U32.unpack_from(stored, at)
+        lengths = struct.unpack_from(f">{count}I", stored, at + 4)
+        at += 4 + 4 * count
+    fields = []
+    for length in lengths:
+        fields.append(stored[at : at + length])
+        at += length
+    return fields
+
+
+def _scan(
+    ks: Keyspace, record: StreamRecord, start: bytes, end: bytes, count: int | None, *, reverse: bool = False
+) -> list[Entry]:
+    found: list[Entry] = []
+    for entry in scan(ks, record, start, end, count, reverse=reverse):
+        found.append(entry)
+        if len(found) == count:
+            break
+    return found
+
+
+def scan(
+    ks: Keyspace, record: StreamRecord, start: bytes, end: bytes, count: int | None = None, *, reverse: bool = False
+) -> Iterator[Entry]:
+    """All entries with start <= id <= end, read as ranges; nothing may change before the last one is taken.
+
+    count: how many will be taken, None for all.
+    """
+    prefix = record.entries_prefix
+    cut = len(prefix)
+    low, high = prefix + start, prefix + end + b"\0"
+    limit = _MANY if count is None else min(count, _MANY)
+    while True:
+        pairs = ks.batch.scan(low, high, limit, reverse=reverse)
+        for key, stored in pairs:
+            yield key[cut:], unpack_fields(stored)
+        if len(pairs) < limit:
+            return
+        if reverse:
+            high = pairs[-1][0]
+        else:
+            low = pairs[-1][0] + b"\0"
