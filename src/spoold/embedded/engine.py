@@ -312,9 +312,15 @@ class _Engine:
             line.close()
 
     def _explained(self, error: BaseException) -> BaseException:
-        if isinstance(error, EngineError) and "in use" in str(error):
-            return EmbeddedError(f"{error}: an embedded spoold serves one process; {_RUN_A_SERVER.format(self._path)}")
-        return EmbeddedError(str(error)) if isinstance(error, SpooldError) else error
+        """What to raise where the engine was to be opened. error: what its thread ended with."""
+        if isinstance(error, EmbeddedError):
+            return error
+        text, advice, _ = str(error).partition("; choose one with --data")
+        if "in use by another" in text:
+            text = f"{text}: an embedded spoold serves one process; {_RUN_A_SERVER.format(self._path)}"
+        elif advice:
+            text += ": choose another path"
+        return EmbeddedError(text)
 
 
 _shared: dict[Path, Embedded] = {}
