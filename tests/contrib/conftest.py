@@ -63,7 +63,7 @@ class App:
             **os.environ,
             "SPOOLD_TEST_HUEY": f"{self.kind}|{self.address}|{self.name}",
             "SPOOLD_TEST_NOTES": str(self.notes),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
         }
         command = ["huey.bin.huey_consumer", "tests.contrib.app.huey", "-w", str(workers), "-k", kind, *options]
         if kind == "greenlet":
