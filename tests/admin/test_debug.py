@@ -14,7 +14,7 @@ def test_debug_is_one_command(a: Client) -> None:
         assert a("DEBUG", *words) == Error(error)
     lines = a("debug", "help")
     assert lines[0] == b"DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
-    assert b"RELOAD" in lines
+    assert b"LOADAOF" in lines
     assert all(line.startswith(b"    ") for line in lines[2::2])
 
 

@@ -17,6 +17,7 @@ from spoold.command.spec import ADMIN, LOADING, NOSCRIPT, STALE, command
 from spoold.core.errors import BadSubcommand, CommandError, NoSuchKey
 from spoold.core.numerals import parse_float
 from spoold.core.reply import OK, Push, Reply, SetReply, Simple, Verbatim
+from spoold.datatypes.keys import digest
 from spoold.datatypes.keys.objects import object_encoding
 from spoold.settings import parse_bytes
 
@@ -51,9 +52,10 @@ def debug(ctx: Context, sub: bytes, *arguments: bytes) -> Reply | Wait:
     """Does what tests need: sleeps, stops active expiry, shows how a key is kept, drops caches; DEBUG HELP lists it.
 
     raises: BadSubcommand: there is none of that name, or not with so many arguments.
+    differs: of Redis's subcommands those that test suites need.
     """
-    count, run = _SUBCOMMANDS.get(sub.upper(), (-1, _help))
-    if count != len(arguments):
+    counts, run = _SUBCOMMANDS.get(sub.upper(), (range(0), _help))
+    if len(arguments) not in counts:
         raise BadSubcommand("DEBUG", sub)
     reply: Reply | Wait = run(ctx, *arguments)
     return reply
@@ -87,13 +89,33 @@ def _object(ctx: Context, key: bytes) -> Reply:
     )
 
 
-def _reload(ctx: Context) -> Wait:
-    """RELOAD
-    Make a checkpoint and drop what is cached, so that everything is read anew."""
+def _digest(ctx: Context) -> Reply:
+    """DIGEST
+    Show a digest of everything, which is the same for the same data; streams aside, Redis shows the same."""
+    return Simple(digest.of_all(ctx.dbs).hex().encode())
+
+
+def _digest_value(ctx: Context, *keys: bytes) -> Reply:
+    """DIGEST-VALUE [<key> ...]
+    Show the digest of what each key holds."""
+    return [Simple(digest.of_value(ctx.ks, key).hex().encode()) for key in keys]
+
+
+def _reload(ctx: Context, *options: bytes) -> Wait:
+    """RELOAD [option ...]
+    Make a checkpoint and drop what is cached, so that everything is read anew. Redis's options change nothing."""
+    if not {option.upper() for option in options} <= {b"MERGE", b"NOFLUSH", b"NOSAVE"}:
+        raise CommandError("DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
     ctx.dbs.write()
     for keyspace in ctx.dbs.all:
         keyspace.cache.clear()
     return wait_for_checkpoint(ctx)
+
+
+def _load_journal(ctx: Context) -> Wait:
+    """LOADAOF
+    The same as RELOAD: journal and data are one."""
+    return _reload(ctx)
 
 
 def _packed_threshold(ctx: Context, size: bytes) -> Reply:
@@ -142,14 +164,21 @@ def _help(ctx: Context) -> Reply:
     return [Simple(line.encode()) for line in lines]
 
 
-_SUBCOMMANDS: Final[dict[bytes, tuple[int, Callable[..., Any]]]] = {
-    b"ERROR": (1, _error),
-    b"LOG": (1, _log),
-    b"OBJECT": (1, _object),
-    b"PROTOCOL": (1, _protocol),
-    b"QUICKLIST-PACKED-THRESHOLD": (1, _packed_threshold),
-    b"RELOAD": (0, _reload),
-    b"SET-ACTIVE-EXPIRE": (1, _set_active_expire),
-    b"SLEEP": (1, _sleep),
-    b"HELP": (0, _help),
+# How many arguments each may have.
+_ONE: Final = range(1, 2)
+_NONE: Final = range(1)
+_ANY: Final = range(1 << 20)
+_SUBCOMMANDS: Final[dict[bytes, tuple[range, Callable[..., Any]]]] = {
+    b"DIGEST": (_NONE, _digest),
+    b"DIGEST-VALUE": (_ANY, _digest_value),
+    b"ERROR": (_ONE, _error),
+    b"LOADAOF": (_NONE, _load_journal),
+    b"LOG": (_ONE, _log),
+    b"OBJECT": (_ONE, _object),
+    b"PROTOCOL": (_ONE, _protocol),
+    b"QUICKLIST-PACKED-THRESHOLD": (_ONE, _packed_threshold),
+    b"RELOAD": (_ANY, _reload),
+    b"SET-ACTIVE-EXPIRE": (_ONE, _set_active_expire),
+    b"SLEEP": (_ONE, _sleep),
+    b"HELP": (_NONE, _help),
 }
