@@ -128,6 +128,7 @@ def config_set(ctx: Context, parameter: bytes, value: bytes, *more: bytes) -> Re
     """Sets parameters while the server runs, all of them or none; a restart forgets them.
 
     raises: CommandError: unknown, fixed or given twice; a value that the parameter does not take.
+    differs: many parameters have no meaning here; they are remembered, and do nothing (docs/settings.md).
     source: Redis's CONFIG SET page; the parameters and what they do here: docs/settings.md.
     """
     if len(more) % 2:
@@ -151,5 +152,6 @@ def config_rewrite(ctx: Context) -> Reply:
     """Refuses: spoold does not write its configuration file.
 
     raises: NoConfigFile, always.
+    differs: always refused, as by a Redis that was started without a file.
     """
     raise NoConfigFile

@@ -122,13 +122,19 @@ def slowlog_reset(ctx: Context) -> Reply:
 
 @command("LATENCY|LATEST", flags=_FLAGS, since="2.8.13", syntax="LATENCY LATEST", group="server")
 def latency_latest(ctx: Context) -> Reply:
-    """Returns no events: spoold keeps no latency events, see SLOWLOG."""
+    """Returns no events: spoold keeps no latency events, see SLOWLOG.
+
+    differs: no latency events are kept.
+    """
     return []
 
 
 @command("LATENCY|HISTORY", flags=_FLAGS, since="2.8.13", syntax="LATENCY HISTORY event", group="server")
 def latency_history(ctx: Context, event: bytes) -> Reply:
-    """Returns no samples: spoold keeps no latency events, see SLOWLOG."""
+    """Returns no samples: spoold keeps no latency events, see SLOWLOG.
+
+    differs: no latency events are kept.
+    """
     return []
 
 
@@ -137,6 +143,7 @@ def latency_reset(ctx: Context, *events: bytes) -> int:
     """Forgets events, of which there are none.
 
     returns: 0, as many as there were.
+    differs: no latency events are kept.
     """
     return 0
 

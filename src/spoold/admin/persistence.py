@@ -28,6 +28,7 @@ def save(ctx: Context) -> Reply | Wait:
     """Makes a checkpoint: all that was written so far stands in the data file when this answers.
 
     raises: CommandError: the server runs with `--memory`. The reply is MISCONF if the disk fails.
+    differs: there is no file of this kind; what is acknowledged is on the disk already.
     """
     _refuse_in_memory(ctx)
     return wait_for_checkpoint(ctx)
@@ -38,6 +39,7 @@ def bgsave(ctx: Context, *schedule: bytes) -> Reply:
     """Makes a checkpoint without waiting for it; LASTSAVE tells when it is done.
 
     raises: SyntaxFault; CommandError: the server runs with `--memory`.
+    differs: there is no file of this kind; what is acknowledged is on the disk already.
     """
     if schedule and (len(schedule) > 1 or schedule[0].upper() != b"SCHEDULE"):
         raise SyntaxFault
@@ -51,6 +53,7 @@ def bgrewriteaof(ctx: Context) -> Reply:
     """Makes a checkpoint without waiting for it, behind which the journal begins anew.
 
     raises: CommandError: the server runs with `--memory`.
+    differs: there is no file of this kind; what is acknowledged is on the disk already.
     """
     _refuse_in_memory(ctx)
     checkpoint_after_turn(ctx, lambda reply: None)

@@ -32,6 +32,7 @@ def replicaof(ctx: Context, host: bytes, port: bytes) -> Reply:
     """Refuses to copy another server; NO ONE is what is anyway.
 
     raises: BadMasterPort; CommandError.
+    differs: no other server is copied: all but NO ONE is refused.
     """
     if host.upper() == b"NO" and port.upper() == b"ONE":
         return OK
@@ -46,7 +47,10 @@ def replicaof(ctx: Context, host: bytes, port: bytes) -> Reply:
 
 @command("SLAVEOF", flags=_FLAGS, since="1.0.0", syntax="SLAVEOF host port", group="server")
 def slaveof(ctx: Context, host: bytes, port: bytes) -> Reply:
-    """Does what REPLICAOF does, under its older name."""
+    """Does what REPLICAOF does, under its older name.
+
+    differs: no other server is copied: all but NO ONE is refused.
+    """
     return replicaof(ctx, host, port)
 
 
@@ -57,6 +61,7 @@ def wait(ctx: Context, numreplicas: bytes, timeout: bytes) -> int | Wait:
     timeout: milliseconds, 0 = for ever.
     returns: 0, at once if no replica is asked for.
     raises: NotAnInteger, BadIntegerTimeout, NegativeTimeout.
+    differs: there are never replicas to wait for.
     source: Redis's WAIT page. Writes themselves are on the disk of this server when they are answered.
     """
     wanted = parse_int(numreplicas)

@@ -9,10 +9,12 @@ import click
 
 from spoold.admin.parameters import PARAMETERS, Parameter
 from spoold.admin.rooms import ADMIN
+from spoold.command.compatibility import compatibility_page
 from spoold.command.pages import command_pages
 from spoold.command.table import CommandTable
 from spoold.datatypes.rooms import ROOMS
 from spoold.dispatch import multi
+from spoold.scripting.rooms import SCRIPTING
 from spoold.settings import FIELDS, environment_name, flag_name
 
 _NOTE = "<!-- Written by `spoold docs`; change the table in settings.py or admin/parameters.py instead. -->"
@@ -40,8 +42,9 @@ remembered and answered, and have no other effect.
 
 def generated_pages() -> dict[str, str]:
     """The text of each generated page, by its path below `docs/`."""
-    table = CommandTable((*ROOMS, multi, *ADMIN))
+    table = CommandTable((*ROOMS, *SCRIPTING, multi, *ADMIN))
     pages = {f"commands/{name}": text for name, text in command_pages(table).items()}
+    pages["compatibility.md"] = compatibility_page(table)
     pages["settings.md"] = _settings_page()
     return pages
 

@@ -1,7 +1,8 @@
 """The reference pages of the documentation: one a group of commands, from declarations and docstrings alone.
 
-What stands in a docstring behind `args:`, `returns:`, `raises:`, `cost:`, `atomic:` or the name of an argument becomes
-a line of its own, errors by their texts; `source:` is for those who work on spoold and stays out.
+What stands in a docstring behind `args:`, `returns:`, `raises:`, `cost:`, `atomic:`, `differs:` (from Redis, on
+purpose) or the name of an argument becomes a line of its own, errors by their texts; `source:` is for those who work on
+spoold and stays out.
 """
 
 from __future__ import annotations
@@ -42,7 +43,14 @@ _INTRODUCTION: Final = """# Commands
 The commands of the Redis listener. Names, arguments, replies and error texts are those of Redis 7.0; where spoold
 differs, the command says so. `COMMAND DOCS` tells the same to clients.
 """
-_LABELS: Final = {"returns": "Returns", "raises": "Errors", "cost": "Cost", "atomic": "Atomic", "args": "Arguments"}
+_LABELS: Final = {
+    "returns": "Returns",
+    "raises": "Errors",
+    "cost": "Cost",
+    "atomic": "Atomic",
+    "args": "Arguments",
+    "differs": "Differs from Redis",
+}
 _LEFT_OUT: Final = frozenset({"source"})
 _NAMES: Final = re.compile(r"\b[A-Z]\w+\b")
 _LABEL: Final = re.compile(r"^([a-z_]+):\s+(.*)$", re.DOTALL)
@@ -64,10 +72,15 @@ def _shown(entries: Iterable[Entry]) -> list[Entry]:
     """Commands by name, containers as their subcommands."""
     found = []
     for entry in sorted(entries, key=lambda entry: entry.name):
-        if not entry.subs or entry.spec.arity == -1:
+        if is_shown(entry):
             found.append(entry)
         found += sorted(entry.subs.values(), key=lambda sub: sub.name)
     return found
+
+
+def is_shown(entry: Entry) -> bool:
+    """Whether a command has a part of a page: containers have none, unless they do something by themselves."""
+    return not entry.subs or entry.spec.arity == -1
 
 
 def _index(groups: dict[str, list[Entry]]) -> str:
@@ -77,9 +90,19 @@ def _index(groups: dict[str, list[Entry]]) -> str:
             continue
         lines += ["", f"## [{title}]({group}.md)", "", "| command | |", "| --- | --- |"]
         for entry in _shown(groups[group]):
-            name = _title(entry.spec)
-            lines.append(f"| [{name}]({group}.md#{_anchor(name)}) | {_cell(entry.spec.summary)} |")
+            lines.append(f"| {command_link(entry.spec)} | {_cell(entry.spec.summary)} |")
     return "\n".join(lines) + "\n"
+
+
+def command_link(spec: Spec, before: str = "") -> str:
+    """A link to the part of a page that describes a command; before: the way to the pages."""
+    name = _title(spec)
+    return f"[{name}]({before}{spec.group}.md#{_anchor(name)})"
+
+
+def in_words(text: str) -> str:
+    """A docstring's text as clients understand it: errors by what they read of them."""
+    return _NAMES.sub(_in_words, text)
 
 
 def _command(entry: Entry) -> str:
@@ -102,7 +125,7 @@ def _described(spec: Spec) -> tuple[list[str], list[str]]:
             texts.append(item)
         elif match[1] not in _LEFT_OUT:
             label = _LABELS.get(match[1], f"`{match[1]}`")
-            lines.append(f"- {label}: {_NAMES.sub(_in_words, match[2])}")
+            lines.append(f"- {label}: {in_words(match[2])}")
     return lines, texts
 
 

@@ -100,6 +100,7 @@ def hgetall(ctx: Context, key: bytes) -> dict[bytes, bytes]:
     returns: field → value.
     raises: WrongType.
     cost: O(fields).
+    differs: fields come in the order of their bytes, in Redis in none.
     """
     return dict(store.items(ctx.ks, key))
 
@@ -110,6 +111,7 @@ def hkeys(ctx: Context, key: bytes) -> list[bytes]:
 
     raises: WrongType.
     cost: O(fields); their values are not read.
+    differs: fields come in the order of their bytes, in Redis in none.
     """
     return store.fields(ctx.ks, key)
 
@@ -120,6 +122,7 @@ def hvals(ctx: Context, key: bytes) -> list[bytes]:
 
     raises: WrongType.
     cost: O(fields).
+    differs: values come in the order of their fields' bytes, in Redis in none.
     """
     return [value for _, value in store.items(ctx.ks, key)]
 

@@ -56,6 +56,7 @@ def hscan(ctx: Context, key: bytes, cursor: bytes, *options: bytes) -> list[obje
     returns: the cursor for the next call, 0 at the end, and fields and values by turns.
     raises: BadCursor, WrongType, then NotAnInteger, SyntaxFault (only if there is a hash).
     cost: O(COUNT).
+    differs: a slice ends early where values are large; a cursor of before a restart begins anew.
     """
     number = parse_cursor(cursor)
     ks = ctx.ks

@@ -42,6 +42,7 @@ def spop(ctx: Context, key: bytes, count: bytes | None = None, *more: bytes) -> 
 
     returns: a member or None; with a count, what there is of so many.
     raises: SyntaxFault; NotPositive, also if `count` is no number; WrongType.
+    differs: Redis takes members at random.
     source: shared design, section 4: Redis pops at random; here a set is a queue of unique items.
     """
     if count is None:
@@ -81,7 +82,10 @@ def smismember(ctx: Context, key: bytes, *members: bytes) -> list[int]:
 
 @command("SMEMBERS", flags=READONLY, keys=Keys(1), since="1.0.0", syntax="SMEMBERS key")
 def smembers(ctx: Context, key: bytes) -> SetReply:
-    """Lists all members of a set, the oldest first."""
+    """Lists all members of a set, the oldest first.
+
+    differs: members come in the order in which they were added, in Redis in none.
+    """
     return SetReply(store.members(ctx.ks, key))
 
 
