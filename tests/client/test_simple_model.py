@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,6 +37,14 @@ some_keys = st.lists(keys, max_size=4)
 
 steps = st.one_of(
     st.tuples(st.just("enqueue"), queues, values),
+    st.tuples(st.just("enqueue"), queues, values, st.sampled_from([None, 0, 1, -1, 2.5, -0.0, 1e300, -1e300, 5e-324])),
+    st.tuples(st.just("queue_items"), queues, st.none() | st.integers(0, 4)),
+    st.tuples(st.just("scheduled_items"), st.none() | st.integers(0, 4)),
+    st.tuples(st.just("incr"), keys, st.integers(-3, 3)),
+    st.tuples(st.just("delete_counter"), keys),
+    st.tuples(st.just("flush_counters")),
+    st.tuples(st.just("result_items")),
+    st.tuples(st.just("wait_for_data"), keys, st.just(0)),
     st.tuples(st.just("dequeue"), queues),
     st.tuples(st.just("unqueue"), queues, values),
     st.tuples(st.just("queue_size"), queues),
@@ -61,35 +68,53 @@ steps = st.one_of(
 )
 
 
+class Unordered:
+    """A dictionary that looks like any with the same pairs."""
+
+    def __init__(self, pairs: dict[Any, Any]) -> None:
+        self.pairs = sorted(f"{key!r}: {value!r}" for key, value in pairs.items())
+
+    def __repr__(self) -> str:
+        return repr(self.pairs)
+
+
 class Model:
-    """What the old server kept: deques, a sorted list, a dict."""
+    """What the server keeps: sorted lists and dicts."""
 
     def __init__(self) -> None:
         """Start empty."""
-        self.queues: dict[Any, deque[Any]] = {}
+        self.queues: dict[Any, list[tuple[float, int, Any]]] = {}
         self.schedule: list[tuple[datetime, int, Any]] = []
         self.pairs: dict[Any, Any] = {}
+        self.counters: dict[Any, int] = {}
         self.added = 0
 
-    def queue(self, name: Any) -> deque[Any]:
-        """One queue."""
-        return self.queues.setdefault(name, deque())
+    def queue(self, name: Any) -> list[tuple[float, int, Any]]:
+        """One queue: priority, age, value; in order."""
+        return self.queues.setdefault(name, [])
 
-    def enqueue(self, queue: Any, data: Any) -> int:
+    def enqueue(self, queue: Any, data: Any, priority: float | None = None) -> int:
         """1."""
-        self.queue(queue).append(data)
+        self.added += 1
+        self.queue(queue).append((-(priority or 0), self.added, data))
+        self.queue(queue).sort(key=lambda item: item[:2])
         return 1
 
     def dequeue(self, queue: Any) -> Any:
-        """The oldest."""
-        return self.queue(queue).popleft() if self.queue(queue) else None
+        """The first."""
+        return self.queue(queue).pop(0)[2] if self.queue(queue) else None
+
+    def queue_items(self, queue: Any, limit: int | None) -> list[Any]:
+        """The next ones."""
+        return [data for _, _, data in self.queue(queue)][:limit]
 
     def unqueue(self, queue: Any, data: Any) -> int:
-        """The oldest equal one goes."""
-        if data not in self.queue(queue):
-            return 0
-        self.queue(queue).remove(data)
-        return 1
+        """The first equal one goes; those without a priority are looked at first."""
+        for item in sorted(self.queue(queue), key=lambda item: item[0] != 0):
+            if item[2] == data:
+                self.queues[queue] = [other for other in self.queue(queue) if other is not item]
+                return 1
+        return 0
 
     def queue_size(self, queue: Any) -> int:
         """How many."""
@@ -100,6 +125,33 @@ class Model:
         count = len(self.queue(queue))
         self.queue(queue).clear()
         return count
+
+    def scheduled_items(self, limit: int | None) -> list[Any]:
+        """The next ones."""
+        return [data for _, _, data in sorted(self.schedule, key=lambda item: item[:2])][:limit]
+
+    def incr(self, key: Any, amount: int) -> int:
+        """Its value."""
+        self.counters[key] = self.counters.get(key, 0) + amount
+        return self.counters[key]
+
+    def delete_counter(self, key: Any) -> int:
+        """Whether it was there."""
+        return int(self.counters.pop(key, None) is not None)
+
+    def flush_counters(self) -> int:
+        """How many there were."""
+        count = len(self.counters)
+        self.counters.clear()
+        return count
+
+    def result_items(self) -> Any:
+        """All, in any order."""
+        return Unordered(self.pairs)
+
+    def wait_for_data(self, key: Any, wait_s: float) -> bool:
+        """Whether it is there."""
+        return key in self.pairs
 
     def add_to_schedule(self, data: Any, ts: datetime) -> int:
         """1."""
@@ -195,6 +247,8 @@ def test_any_history_gives_what_the_model_gives(module_client: Client, history: 
     model = Model()
     for name, *arguments in history:
         got, wanted = getattr(module_client, name)(*arguments), getattr(model, name)(*arguments)
+        if isinstance(wanted, Unordered):
+            got = Unordered(got)
         assert repr(got) == repr(wanted), (name, arguments)
     for queue in model.queues:
         while (wanted := model.queue_size(queue)) or module_client.queue_size(queue):

@@ -524,7 +524,7 @@ def _rank(priority: Value) -> int:
     if priority.__class__ not in (int, float):
         raise BadPriority
     try:
-        (bits,) = _I64.unpack(_DOUBLE.pack(-priority))
+        (bits,) = _I64.unpack(_DOUBLE.pack(float(-priority)))
     except OverflowError:
         raise BadPriority from None
     rank: int = bits if bits >= 0 else -(bits & _MAGNITUDE)
