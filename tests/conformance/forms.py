@@ -52,6 +52,7 @@ POOLS: dict[str, tuple[bytes, ...]] = {
     "z": (b"z1", b"z2", b"z3", b"z1", b"z2", LONG_NAME, b"s1", b"t1"),
     "zt": (b"z1", b"z2", b"z3", b"t1", b"t2", b"missing", b"z1", b"s1"),
     "x": (b"x1", b"x2", b"x1"),
+    "p": (b"p1", b"p2", b"p3", b"p1", b"p2", b"p3", b"s1", b"l1"),
     "any": (b"s1", b"s2", b"n1", b"l1", b"l2", b"t1", b"t2", b"h1", LONG_NAME, b"", b"missing"),
     # values
     "v": (
@@ -96,7 +97,7 @@ POOLS: dict[str, tuple[bytes, ...]] = {
     "atms": (b"@ms+100000000", b"@ms+7000000000", b"33177117420123", b"1"),
 }  # fmt: skip
 
-NAMES = {"k", "n", "f", "l", "s", "h", "z", "zt", "any"}
+NAMES = {"k", "n", "f", "l", "s", "h", "p", "z", "zt", "any"}
 NUMERIC = {
     "score",
     "bound",
@@ -311,6 +312,24 @@ FORMS: dict[str, str] = {
         ZREMRANGEBYRANK {x} {i} {i}
         SORT (x1|x2) BY nosort [LIMIT {i} {i}] [DESC]
         DEL {x}
+    """,
+    "hyperloglog": """
+        PFADD {p} {m}+
+        PFADD {p} {v}+
+        PFADD {p} {m}+
+        PFADD {p}
+        PFCOUNT {p}
+        PFCOUNT {p}+
+        PFMERGE {p} {p}+
+        PFMERGE {p}
+        PFDEBUG (ENCODING|DECODE|TODENSE) {p}
+        GET {p}
+        STRLEN {p}
+        COPY {p} {p} [REPLACE]
+        RENAME {p} {p}
+        DEL {p}
+        SET {p} {v}
+        LPUSH {p} {m}
     """,
     "keys": """
         SET {any} {v} [EX {far}|PX {farms}|PXAT {aheadms}]

@@ -24,7 +24,7 @@ PATIENT = settings(
     **EXAMPLES,
 )
 
-PLAIN_FAMILIES = ["strings", "bits", "lists", "sets", "hashes", "zsets", "lex", "keys", "sort", "mixed"]
+PLAIN_FAMILIES = ["strings", "bits", "lists", "sets", "hashes", "hyperloglog", "zsets", "lex", "keys", "sort", "mixed"]
 
 
 @pytest.mark.needs_redis
