@@ -47,7 +47,6 @@ COMMANDS: dict[str, str] = {
         ZSCAN
     """,
     "hyperloglog": "PFADD PFCOUNT PFMERGE PFDEBUG PFSELFTEST",
-    "hyperloglog": "PFADD PFCOUNT PFMERGE PFDEBUG PFSELFTEST",
     "transactions": "MULTI EXEC DISCARD WATCH UNWATCH",
 }
 ALL_COMMANDS = [name for names in COMMANDS.values() for name in names.split()]
