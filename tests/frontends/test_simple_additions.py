@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from spoold.core.errors import WrongType
-from spoold.core.reply import Simple
 from spoold.frontends.simple_verbs import BadAmount, BadLimit, BadPriority, BadTimeout, NotACounter
 from spoold.protocol.simple import Value, ValueReader, encode
 from support.reachable import assert_nothing_is_left_over
@@ -238,7 +237,7 @@ def test_a_name_space_is_the_connections_own(room: Room) -> None:
         assert client("SCHEDULED") == [value]
         assert client("INCR", "c", 0) == 1
         assert client("LENGTH", "q") == 4
-    assert room("TYPE", "simple:kv:a") == Simple(b"hash")
+    assert room("HLEN", "simple:kv:a") == 1
     clients["a"]("FLUSHALL")
     assert clients["a"]("ITEMS_KV") == {}
     assert clients[b"b"]("READ", "2020-01-01 00:00:00") == [b"b"]
