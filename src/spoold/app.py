@@ -22,6 +22,7 @@ from spoold.core.errors import SettingsError
 from spoold.datatypes.rooms import ROOMS
 from spoold.dispatch import multi
 from spoold.dispatch.dispatcher import Dispatcher
+from spoold.dispatch.inner import install_scripts
 from spoold.dispatch.session import Wire
 from spoold.dispatch.turn import Turn
 from spoold.engine.commit import Commit, Lost, open_commit
@@ -32,6 +33,7 @@ from spoold.frontends.redis import RedisFrontend
 from spoold.frontends.simple import SimpleFrontend, SimpleVerbs
 from spoold.keyspace.keyspace import Databases
 from spoold.protocol.codec import Limits
+from spoold.scripting.rooms import SCRIPTING
 from spoold.server.connection import Connection, Connections, Frontend
 from spoold.server.lifecycle import Lifecycle
 from spoold.server.listener import Address, listen, parse_address
@@ -90,7 +92,7 @@ class App:
         self.dbs.value_limit_bytes = settings.max_value
         self.parts = Parts()
         self.turn = Turn(self.commit, self.dbs, self.clock, loop.call_soon, self._lost)
-        self.table = CommandTable((*ROOMS, multi, *ADMIN))
+        self.table = CommandTable((*ROOMS, *SCRIPTING, multi, *ADMIN))
         self.dispatcher = Dispatcher(self.table, self.dbs, self.turn, self.parts, loop.call_later)
         self.connections = Connections(self.clock, settings.max_clients, settings.max_output)
         self.ticker = Ticker(
@@ -109,6 +111,7 @@ class App:
         self.ticker.each_tick += [self.queue_duties.tick, self.queue_door.reads.return_orphans]
         self.simple_verbs = SimpleVerbs(self.dispatcher, self.lifecycle.stop)
         self.limits = _limits(settings)
+        self.scripts = install_scripts(self.dispatcher)
         self.config = install(self.parts, self.dispatcher, settings, self._host())
         for part in (
             self.settings,

@@ -24,7 +24,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("console", "server"),
     ("frontends", "admin"),
     ("dispatch",),
-    ("datatypes", "acl", "pubsub", "scripting", "cluster", "metrics", "settings"),
+    ("scripting",),  # the dump of functions has the form of those of keys
+    ("datatypes", "acl", "pubsub", "cluster", "metrics", "settings"),
     ("command",),
     ("keyspace",),
     ("engine",),
@@ -46,6 +47,8 @@ HOMES: dict[str, frozenset[str]] = {
     "lmdb": frozenset({"engine"}),
     "hiredis": frozenset({"protocol"}),
     "click": frozenset({"cli"}),
+    "rich": frozenset({"cli"}),
+    "lupa": frozenset({"scripting"}),
     "uvloop": frozenset({"cli", "app", "server"}),
 }
 

@@ -14,6 +14,7 @@ from spoold.command.table import CommandTable, Entry
 from spoold.core.reply import SetReply, Simple
 from spoold.datatypes.rooms import ROOMS
 from spoold.dispatch import multi
+from spoold.scripting.rooms import SCRIPTING
 from spoold.testing.process import RealRedis
 
 # Commands that Redis 7.0 has not: newer ones that clients send whatever the version, and spoold's own.
@@ -22,7 +23,7 @@ NEWER = {"client|setinfo", "client|no-touch"}
 
 @pytest.fixture(scope="module")
 def table() -> CommandTable:
-    return CommandTable((*ROOMS, multi, *ADMIN))
+    return CommandTable((*ROOMS, *SCRIPTING, multi, *ADMIN))
 
 
 def every(table: CommandTable) -> list[Entry]:

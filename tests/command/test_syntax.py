@@ -12,6 +12,7 @@ from spoold.command.table import CommandTable
 from spoold.core.reply import SetReply
 from spoold.datatypes.rooms import ROOMS
 from spoold.dispatch import multi
+from spoold.scripting.rooms import SCRIPTING
 
 
 def short(items: list[dict[bytes, Any]]) -> str:
@@ -50,7 +51,7 @@ def test_lines_are_read(syntax: str, words: int, expected: str) -> None:
 
 
 def test_every_declared_line_is_read_to_its_end() -> None:
-    for entry in CommandTable((*ROOMS, multi, *ADMIN)).entries.values():
+    for entry in CommandTable((*ROOMS, *SCRIPTING, multi, *ADMIN)).entries.values():
         for each in (entry, *entry.subs.values()):
             spec = each.spec
             assert spec.syntax.count("[") == spec.syntax.count("]"), spec.syntax

@@ -19,12 +19,14 @@ from spoold.core.errors import CommandError
 from spoold.datatypes.rooms import ROOMS
 from spoold.dispatch import multi
 from spoold.dispatch.dispatcher import Dispatcher
+from spoold.dispatch.inner import install_scripts
 from spoold.dispatch.session import Session
 from spoold.dispatch.turn import Turn
 from spoold.engine.commit import Commit, Lost, open_commit
 from spoold.keyspace.expiry import expire_due
 from spoold.keyspace.keyspace import Databases
 from spoold.keyspace.reclaim import reclaim
+from spoold.scripting.rooms import SCRIPTING
 from spoold.testing.clock import ManualClock
 
 
@@ -72,9 +74,10 @@ class Room:
         self.dbs.now_ms = self.clock.unix_ms()
         self.dbs.value_limit_bytes = 512 * 1024 * 1024  # as Redis's, so that its edges can be tested
         self.turn = Turn(self.commit, self.dbs, self.clock, lambda work: None, self._lost)
-        self.table = CommandTable((*ROOMS, multi, *ADMIN, *modules))
+        self.table = CommandTable((*ROOMS, *SCRIPTING, multi, *ADMIN, *modules))
         self.parts = Parts()
         self.dispatcher = Dispatcher(self.table, self.dbs, self.turn, self.parts, lambda *_: _Timer())
+        self.scripts = install_scripts(self.dispatcher)
         self._next_id = 1
         self.session = self.connect()
 

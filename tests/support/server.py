@@ -25,11 +25,13 @@ from spoold.command.table import CommandTable
 from spoold.datatypes.rooms import ROOMS
 from spoold.dispatch import multi
 from spoold.dispatch.dispatcher import Dispatcher
+from spoold.dispatch.inner import install_scripts
 from spoold.dispatch.turn import Turn
 from spoold.engine.commit import Lost, open_commit
 from spoold.frontends.redis import RedisFrontend
 from spoold.keyspace.keyspace import Databases
 from spoold.protocol.codec import Limits
+from spoold.scripting.rooms import SCRIPTING
 from spoold.settings import Settings
 from spoold.testing.clock import ManualClock
 
@@ -166,11 +168,12 @@ class Server:
         self._scheduled: list[Callable[[], None]] = []
         self._timers: list[Timer] = []
         self.turn = Turn(self.commit, self.dbs, self.clock, self._scheduled.append, self._lost)
-        self.table = CommandTable((*ROOMS, multi, *ADMIN))
+        self.table = CommandTable((*ROOMS, *SCRIPTING, multi, *ADMIN))
         self.parts = Parts()
         self.dispatcher = Dispatcher(self.table, self.dbs, self.turn, self.parts, self._call_later)
         for part in (self.commit, self.turn, self.dispatcher, self.table):
             self.parts.add(part)
+        self.scripts = install_scripts(self.dispatcher)
         self.limits = Limits()
         self.counts, self.duties, self.lifecycle = Counts(), Duties(), Lifecycle()
         self.exposed = False

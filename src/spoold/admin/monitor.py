@@ -15,6 +15,8 @@ from spoold.metrics.slowlog import SlowLog, monitor_line
 _FLAGS = ADMIN | NOSCRIPT | LOADING | STALE
 _SLOWLOG = ADMIN | LOADING | STALE
 _UNSEEN = Flag.ADMIN | Flag.SKIP_MONITOR
+# Their flags leave them out, since Redis shows them before what they run; so does spoold.
+_SCRIPTS = frozenset({"eval", "evalsha", "eval_ro", "evalsha_ro", "fcall", "fcall_ro"})
 
 
 class Monitor:
@@ -45,10 +47,11 @@ class Monitor:
 
     def _show(self, session: Session, request: list[bytes]) -> None:
         entry = self._dispatcher.table.resolve(request)
-        if entry is None or entry.flags & _UNSEEN:
+        if entry is None or (entry.flags & _UNSEEN and entry.name not in _SCRIPTS):
             return  # as in Redis, administrative commands are not shown
         unix_us = self._dispatcher.turn.clock.unix_us()
-        line = monitor_line(unix_us, session.ctx.ks.index, session.peer.address.encode(), request)
+        address = session.peer.address.encode() if session.peer.id else b"lua"  # the client of scripts
+        line = monitor_line(unix_us, session.ctx.ks.index, address, request)
         data = b"+%b\r\n" % line
         for watcher in list(self.sessions):
             if watcher.closed:

@@ -14,6 +14,7 @@ from spoold.command.pages import command_pages
 from spoold.command.table import CommandTable
 from spoold.datatypes.rooms import ROOMS
 from spoold.dispatch import multi
+from spoold.scripting.rooms import SCRIPTING
 from spoold.settings import FIELDS, environment_name, flag_name
 
 _NOTE = "<!-- Written by `spoold docs`; change the table in settings.py or admin/parameters.py instead. -->"
@@ -41,7 +42,7 @@ remembered and answered, and have no other effect.
 
 def generated_pages() -> dict[str, str]:
     """The text of each generated page, by its path below `docs/`."""
-    table = CommandTable((*ROOMS, multi, *ADMIN))
+    table = CommandTable((*ROOMS, *SCRIPTING, multi, *ADMIN))
     pages = {f"commands/{name}": text for name, text in command_pages(table).items()}
     pages["compatibility.md"] = compatibility_page(table)
     pages["settings.md"] = _settings_page()

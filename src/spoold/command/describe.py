@@ -33,6 +33,7 @@ _FLAG_NAMES: Final = (
     (Flag.MAY_REPLICATE, "may_replicate"),
     (Flag.NO_ASYNC_LOADING, "no_async_loading"),
     (Flag.NO_MULTI, "no_multi"),
+    (Flag.NO_MANDATORY_KEYS, "no_mandatory_keys"),
     (Flag.MOVABLEKEYS, "movablekeys"),
     (Flag.ALLOW_BUSY, "allow_busy"),
 )

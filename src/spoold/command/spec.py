@@ -39,6 +39,7 @@ class Flag(enum.IntFlag):
     MAY_REPLICATE = enum.auto()
     SORT_FOR_SCRIPT = enum.auto()
     NO_ASYNC_LOADING = enum.auto()
+    NO_MANDATORY_KEYS = enum.auto()
     DANGEROUS = enum.auto()  # no flag of Redis's, but an ACL category that KEYS, SORT, INFO … belong to
 
 

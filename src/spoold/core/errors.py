@@ -6,8 +6,11 @@
     ├── ProtocolError     the byte stream cannot be trusted: reply, then close
     ├── EngineError       the storage failed (full disk, I/O error, corrupt file)
     │   ├── WritesRefused the turn could not be made durable: `-MISCONF`
-    │   └── UnknownFormat the data directory was written by something else
+    │   ├── UnknownFormat the data directory was written by something else
+    │   └── InUse         another process has the data directory
     └── SettingsError     refuse to start; the text says which option to change
+
+Those of scripts and functions stand in `core/script_errors.py`.
 
 To add a case: subclass `CommandError` with `code` and `text`; clients match on both, so take them from Redis.
 """
@@ -163,6 +166,30 @@ class NoInputKeys(CommandError):
         super().__init__(f"at least 1 input key is needed for '{name}' command")
 
 
+class BadUnit(CommandError):
+    text = "unsupported unit provided. please use M, KM, FT, MI"
+
+
+class NoSuchMember(CommandError):
+    text = "could not decode requested zset member"
+
+
+class CountZero(CommandError):
+    text = "COUNT must be > 0"
+
+
+class NeedsCount(CommandError):
+    text = "the ANY argument requires COUNT argument"
+
+
+class BadCoordinates(CommandError):
+    """A point that is not on the map."""
+
+    def __init__(self, longitude: float, latitude: float) -> None:
+        """longitude, latitude: as they were given, in degrees."""
+        super().__init__(f"invalid longitude,latitude pair {longitude:f},{latitude:f}")
+
+
 class NotADouble(CommandError):
     text = "One or more scores can't be converted into double"
 
@@ -299,7 +326,7 @@ class NoPasswordSet(CommandError):
 class HelloNeedsAuth(CommandError):
     code = "NOAUTH"
     text = (
-        "HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass>"
+        "HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass>"
         " option can be used to authenticate the client and select the RESP protocol version at the same time"
     )
 
@@ -340,6 +367,14 @@ class BadUnblockReason(CommandError):
 class Unblocked(CommandError):
     code = "UNBLOCKED"
     text = "client unblocked via CLIENT UNBLOCK"
+
+
+class SortReadsKeys(CommandError):
+    """BY or GET of SORT, for a user who may not read all keys."""
+
+    def __init__(self, option: str) -> None:
+        """option: BY or GET."""
+        super().__init__(f"{option} option of SORT denied due to insufficient ACL permissions.")
 
 
 class OnlyWhileSubscribed(CommandError):
@@ -459,63 +494,6 @@ class InvalidExpire(CommandError):
         super().__init__(f"invalid expire time in '{name}' command")
 
 
-class ScriptError(CommandError):
-    """What a script raised or returned: its text as it is, code and all."""
-
-    def __init__(self, message: bytes) -> None:
-        """message: the wire text without the leading `-`."""
-        self.message = message.replace(b"\r", b" ").replace(b"\n", b" ")
-        SpooldError.__init__(self, self.message.decode("utf-8", "replace"))
-
-
-class NoScript(CommandError):
-    code = "NOSCRIPT"
-    text = "No matching script. Please use EVAL."
-
-
-class NothingRuns(CommandError):
-    code = "NOTBUSY"
-    text = "No scripts in execution right now."
-
-
-class Unkillable(CommandError):
-    code = "UNKILLABLE"
-    text = (
-        "Sorry the script already executed write commands against the dataset. You can either wait the script"
-        " termination or kill the server in a hard way using the SHUTDOWN NOSAVE command."
-    )
-
-
-class BusyScript(CommandError):
-    code = "BUSY"
-    text = "Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
-
-
-class BusyFunction(CommandError):
-    code = "BUSY"
-    text = "Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
-
-
-class NegativeNumkeys(CommandError):
-    text = "Number of keys can't be negative"
-
-
-class BadNumkeys(CommandError):
-    text = "Bad number of keys provided"
-
-
-class NoSuchFunction(CommandError):
-    text = "Function not found"
-
-
-class NoSuchLibrary(CommandError):
-    text = "Library not found"
-
-
-class WritesInReadOnly(CommandError):
-    text = "Can not execute a script with write flag using *_ro command."
-
-
 class Internal(CommandError):
     text = "internal error: the turn was rolled back, see the server's log"
 
@@ -550,6 +528,10 @@ class EngineError(SpooldError):
 
 class UnknownFormat(EngineError):
     """The data directory holds a format that this version does not know."""
+
+
+class InUse(EngineError):
+    """Another process has the data directory."""
 
 
 class WritesRefused(EngineError):

@@ -182,6 +182,15 @@ def format_float(number: float) -> bytes:
     return b"%.17g" % number
 
 
+def format_decimals(number: float) -> bytes:
+    """Print a finite double as GEOPOS does: 17 decimals of its exact value, trailing zeros cut, never an exponent.
+
+    source: redis: src/networking.c, addReplyHumanLongDouble.
+    """
+    mantissa, exponent = math.frexp(number)
+    return format_long_double(Dyadic(int(mantissa * (1 << 53)), exponent - 53))
+
+
 def format_long_double(number: LongDouble) -> bytes:
     """Print a long double as INCRBYFLOAT stores it: 17 decimals, trailing zeros cut, never an exponent.
 

@@ -12,9 +12,11 @@
 | Pairs            | array of pairs    | * flat                | * of *2           |
 | Keyed            | map               | * of *2           | %                 |
 | float            | double            | $ shortest text       | ,                 |
+| Decimals         | double            | $ its exact decimals  | , the same        |
 | bool             | truth value       | :1 :0                 | #t #f             |
 | Simple           | status line       | +                     | +                 |
 | Verbatim         | text with a format| $                     | =                 |
+| BigNumber        | integer, any size | $                     | (                 |
 | Push             | out of band       | *                     | >                 |
 | Pushes           | several of these  | * each                | > each            |
 | CommandError     | an error in place | -                     | -                 |
@@ -51,6 +53,22 @@ class Verbatim:
         """format_: exactly three bytes."""
         self.text = text
         self.format = format_
+
+
+class BigNumber:
+    """An integer of any size, as text."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: bytes) -> None:
+        """text: one line, no CR or LF."""
+        self.text = text
+
+
+class Decimals(float):
+    """A double that is told with as many decimals as it has, up to 17, and never with an exponent: coordinates."""
+
+    __slots__ = ()
 
 
 class SetReply:
@@ -125,5 +143,5 @@ NO_REPLY: Final = _Marker("NO_REPLY")
 
 Reply: TypeAlias = (
     "int | bytes | None | float | bool | list[Any] | tuple[Any, ...] | dict[Any, Any] | Simple | Verbatim | SetReply"
-    " | Pairs | Push | Pushes | CommandError | _Marker"
+    " | BigNumber | Pairs | Push | Pushes | CommandError | _Marker"
 )

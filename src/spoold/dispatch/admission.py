@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 # These act on the transaction itself, or end it; all else is queued.
 _NOT_QUEUED: Final = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})
 
+# What these do is known only to who looks into the script; the read-only forms write nothing.
+_RUN_SCRIPTS: Final = frozenset({"eval", "evalsha", "fcall"})
+
 # A web page that makes a browser send commands here begins with one of these: the connection is closed without a word.
 _HTTP: Final = frozenset({b"post", b"host:"})
 
@@ -27,13 +30,18 @@ Check = Callable[["Session", Entry, list[bytes]], CommandError | None]
 class Admission:
     """Checks in order; the first refusal is the reply.
 
-    checks: further ones that parts add (access control, pub/sub mode).
+    checks: further ones that parts add (access control, pub/sub mode); checks_inside: those for a script's requests.
+    busy: what is answered while a script keeps the server busy, to all that may not run beside one.
+    script_writes: whether a request to run a script or function may write; its declaration does not tell.
     """
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         """dispatcher: whose requests are checked."""
         self._dispatcher = dispatcher
         self.checks: list[Check] = []
+        self.checks_inside: list[Check] = []
+        self.busy: CommandError | None = None
+        self.script_writes: Callable[[list[bytes]], bool] = _may_write
 
     def refusal(self, session: Session, entry: Entry | None, request: list[bytes]) -> Any:
         """What is answered in place of running the request: an error, QUEUED or POSTPONED; None if it may run."""
@@ -54,7 +62,7 @@ class Admission:
             return error
         assert entry is not None  # noqa: S101 - unknown commands were refused
         pause = self._dispatcher.pause
-        if pause.on and pause.postpones(self._writes(session, self._target(entry, request), HELD_BY_WRITES)):
+        if pause.on and pause.postpones(self._may_write(session, self._target(entry, request), request)):
             return POSTPONED
         transaction = session.transaction
         if transaction is not None and entry.name not in _NOT_QUEUED:
@@ -86,13 +94,41 @@ class Admission:
                 return error
         if self._dispatcher.dbs.read_only and self._writes(session, target, Flag.WRITE):
             return Misconf(self._dispatcher.turn.commit.failing)
+        if self.busy is not None and not target.flags & Flag.ALLOW_BUSY:
+            return self.busy
         return None
+
+    def refusal_inside(self, session: Session, entry: Entry, request: list[bytes]) -> CommandError | None:
+        """Why a script may not run this request, which was found and counted; None if it may."""
+        for check in self.checks_inside:
+            if (error := check(session, entry, request)) is not None:
+                return error
+        if entry.flags & Flag.WRITE:
+            return self.refuses_writes()
+        return None
+
+    def refuses_writes(self) -> CommandError | None:
+        """The error while the disk takes no writes; None while it does."""
+        return Misconf(self._dispatcher.turn.commit.failing) if self._dispatcher.dbs.read_only else None
 
     def _target(self, entry: Entry, request: list[bytes]) -> Entry:
         """The subcommand that the request names; else the entry itself."""
         if entry.subs and len(request) > 1:
             return entry.subs.get(request[1].upper(), entry)
         return entry
+
+    def _may_write(self, session: Session, entry: Entry, request: list[bytes]) -> bool:
+        """Whether a request may change data or send to others, those that it runs included."""
+        if self._writes(session, entry, HELD_BY_WRITES):
+            return True
+        requests = [request]
+        if entry.name == "exec" and session.transaction is not None:
+            requests = session.transaction.requests
+        find = self._dispatcher.table.find
+        return any(
+            (found := find(each[0])) is not None and found.name in _RUN_SCRIPTS and self.script_writes(each)
+            for each in requests
+        )
 
     def _writes(self, session: Session, entry: Entry, flags: Flag) -> bool:
         """Whether running `entry`, or what EXEC would run, has one of `flags`."""
@@ -102,3 +138,8 @@ class Admission:
             return False
         queued = (self._dispatcher.table.find(request[0]) for request in session.transaction.requests)
         return any(found is not None and found.flags & flags for found in queued)
+
+
+def _may_write(request: list[bytes]) -> bool:
+    """No one looks into scripts."""
+    return True

@@ -202,6 +202,10 @@ class Dispatcher:
             return self.table.unknown(request)
         if not entry.low <= len(request) <= entry.high:
             return check_arity(entry, request)
+        return self.run_inside(ctx, entry, request)
+
+    def run_inside(self, ctx: Context, entry: Entry, request: list[bytes]) -> Any:
+        """The last part of `call`: the command is found, its words are counted, its caller may run it."""
         started = perf_counter()
         finish = self._precede(ctx, entry, request) if self.before else ()
         try:

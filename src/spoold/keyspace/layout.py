@@ -16,6 +16,8 @@
     l c  index 1  queue                     how many leases of the queue there are 8
     l d  when 8  id 8                       index 1, rank 8, queue: the lease falls due at `when`
     f  index 1  queue                       the queues that get a copy of each of its items (jobs/fanout.py)
+    p s  sha1 20                            a script (scripting/scripts.py)
+    p l  name                               a library of functions (scripting/libraries.py)
 
 `index` is that of SELECT; `queue` is the length of the packed name 2 and the packed name.
 Object and database ids come from one counter and are never reused. Names are packed (packing.py): a long name's full
@@ -32,6 +34,10 @@ from spoold.keyspace.packing import pack_name, pack_u64, unpack_u64
 COUNTERS: Final = b"scounters"
 DATABASES: Final = 16
 
+RECORD_FIRST: Final = b"k"
+RECORD_STOP: Final = b"l"
+ELEMENT_FIRST: Final = b"e"
+ELEMENT_STOP: Final = b"f"
 EXPIRY_FIRST: Final = b"x"
 EXPIRY_STOP: Final = b"y"
 GARBAGE_FIRST: Final = b"g"
@@ -48,6 +54,10 @@ DROPPED_OBJECT: Final = b"e"
 DROPPED_DATABASE: Final = b"k"
 FLUSHED_STRINGS: Final = b"v"
 FLUSH_TIME: Final = b"sflush"
+SCRIPT_FIRST: Final = b"ps"
+SCRIPT_STOP: Final = b"pt"
+LIBRARY_FIRST: Final = b"pl"
+LIBRARY_STOP: Final = b"pm"
 
 
 def database_key(index: int) -> bytes:
@@ -63,6 +73,16 @@ def names_prefix(database_id: int) -> bytes:
 def elements_prefix(object_id: int) -> bytes:
     """What the element keys of a collection start with."""
     return b"e" + pack_u64(object_id)
+
+
+def record_parts(key: bytes) -> tuple[int, bytes]:
+    """(database id, packed name) in the key of a record."""
+    return unpack_u64(key[1:9]), key[9:]
+
+
+def element_object(key: bytes) -> int:
+    """The object id in the key of an element."""
+    return unpack_u64(key[1:9])
 
 
 def garbage_key(id_: int) -> bytes:
@@ -125,6 +145,16 @@ def lease_count_key(index: int, queue: bytes) -> bytes:
     return b"lc" + bytes((index,)) + _queue(queue)
 
 
+def packed_lease_count_key(index: int, packed: bytes) -> bytes:
+    """The same by the queue's packed name."""
+    return b"lc" + bytes((index,)) + _framed(packed)
+
+
+def lease_of_item(key: bytes) -> bytes:
+    """The key of the lease whose item stands under `key`."""
+    return b"ll" + key[2:]
+
+
 def lease_count_queue(key: bytes) -> bytes:
     """The packed name of the queue in the key of a count."""
     return key[5:]
@@ -158,6 +188,16 @@ def fanout_key(index: int, queue: bytes) -> bytes:
 def fanouts_prefix(index: int) -> bytes:
     """What the entries of a database's queues with children start with."""
     return b"f" + bytes((index,))
+
+
+def script_key(sha: bytes) -> bytes:
+    """Where a script stands; sha: 20 bytes."""
+    return b"ps" + sha
+
+
+def library_key(name: bytes) -> bytes:
+    """Where a library stands. Its full name is in the value."""
+    return b"pl" + pack_name(name)
 
 
 def _queue(name: bytes) -> bytes:

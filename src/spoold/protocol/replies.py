@@ -12,8 +12,22 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
 from spoold.core.errors import CommandError, ProtocolError
-from spoold.core.numerals import format_float
-from spoold.core.reply import NO_REPLY, NULL_ARRAY, OK, Keyed, Lasting, Pairs, Push, Pushes, SetReply, Simple, Verbatim
+from spoold.core.numerals import format_decimals, format_float
+from spoold.core.reply import (
+    NO_REPLY,
+    NULL_ARRAY,
+    OK,
+    BigNumber,
+    Decimals,
+    Keyed,
+    Lasting,
+    Pairs,
+    Push,
+    Pushes,
+    SetReply,
+    Simple,
+    Verbatim,
+)
 
 Encoder: TypeAlias = Callable[[Any], bytes]
 
@@ -94,7 +108,7 @@ def _other2(reply: Any) -> bytes:
     if isinstance(reply, bool):
         return b":1\r\n" if reply else b":0\r\n"
     if isinstance(reply, float):
-        text = format_float(reply)
+        text = format_decimals(reply) if isinstance(reply, Decimals) else format_float(reply)
         return _STRING % (len(text), text)
     if isinstance(reply, dict):
         return encode2([part for pair in reply.items() for part in pair])
@@ -102,7 +116,7 @@ def _other2(reply: Any) -> bytes:
         return _items(b"*%d\r\n", reply.items, encode2)
     if isinstance(reply, Pairs):
         return _items(b"*%d\r\n", [part for pair in reply.items for part in pair], encode2)
-    if isinstance(reply, Verbatim):
+    if isinstance(reply, (Verbatim, BigNumber)):
         return _STRING % (len(reply.text), reply.text)
     if reply is NULL_ARRAY:
         return b"*-1\r\n"
@@ -113,7 +127,7 @@ def _other3(reply: Any) -> bytes:
     if isinstance(reply, bool):
         return b"#t\r\n" if reply else b"#f\r\n"
     if isinstance(reply, float):
-        return b",%b\r\n" % format_float(reply)
+        return b",%b\r\n" % (format_decimals(reply) if isinstance(reply, Decimals) else format_float(reply))
     if isinstance(reply, dict):
         parts = encode3([part for pair in reply.items() for part in pair])
         return b"%%%d\r\n" % len(reply) + parts[parts.index(b"\n") + 1 :]
@@ -128,6 +142,8 @@ def _other3(reply: Any) -> bytes:
     if isinstance(reply, Verbatim):
         # The length counts the format and its colon too.
         return b"=%d\r\n%b:%b\r\n" % (len(reply.text) + 4, reply.format, reply.text)
+    if isinstance(reply, BigNumber):
+        return b"(%b\r\n" % reply.text
     if reply is NULL_ARRAY:
         return b"_\r\n"
     return _shared(reply, encode3)

@@ -61,16 +61,31 @@ class Value:
 def encode(value: Value) -> bytes:
     """The payload of a value. cost: O(bytes)."""
     if value.kind == b"string":
-        body = bytes((_STRING,)) + _encode_string(value.parts[0])
+        body = bytes((_STRING,)) + encode_string(value.parts[0])
     elif value.kind == b"zset":
-        pairs = zip(map(_encode_string, value.parts[::2]), value.parts[1::2], strict=True)
+        pairs = zip(map(encode_string, value.parts[::2]), value.parts[1::2], strict=True)
         body = bytes((_ZSET,)) + _encode_length(len(value.parts) // 2) + b"".join(chain.from_iterable(pairs))
     else:
         type_byte, width = {b"list": (_LIST, 1), b"set": (_SET, 1), b"hash": (_HASH, 2)}[value.kind]
-        parts = map(_encode_string, value.parts)
+        parts = map(encode_string, value.parts)
         body = b"".join((bytes((type_byte,)), _encode_length(len(value.parts) // width), *parts))
+    return seal(body)
+
+
+def seal(body: bytes) -> bytes:
+    """A payload of what `body` holds: it, the version, the checksum."""
     body += RDB_VERSION.to_bytes(2, "little")
     return body + crc64(body).to_bytes(8, "little")
+
+
+def unseal(payload: bytes) -> Reader:
+    """A reader over what stands before the version and the checksum. raises: BadPayload."""
+    if len(payload) < _FOOTER.size:
+        raise BadPayload
+    _, checksum = _FOOTER.unpack_from(payload, len(payload) - _FOOTER.size)
+    if checksum != crc64(payload[:-8]):
+        raise BadPayload
+    return Reader(payload[: -_FOOTER.size])
 
 
 def decode(payload: bytes) -> Value:
@@ -79,12 +94,7 @@ def decode(payload: bytes) -> Value:
     raises: BadPayload (checksum), BadFormat (a type that is not known, a damaged value).
     cost: O(bytes of the value).
     """
-    if len(payload) < _FOOTER.size:
-        raise BadPayload
-    _, checksum = _FOOTER.unpack_from(payload, len(payload) - _FOOTER.size)
-    if checksum != crc64(payload[:-8]):
-        raise BadPayload
-    reader = _Reader(payload[: -_FOOTER.size])
+    reader = unseal(payload)
     kind, read = _READERS.get(reader.byte(), (b"", None))
     if read is None:
         raise BadFormat
@@ -106,8 +116,8 @@ def _encode_length(number: int) -> bytes:
     return b"\x81" + number.to_bytes(8, "big")
 
 
-def _encode_string(text: bytes) -> bytes:
-    """The string, as an integer of 1, 2 or 4 bytes where it is one."""
+def encode_string(text: bytes) -> bytes:
+    """A string, as an integer of 1, 2 or 4 bytes where it is one."""
     if 0 < len(text) <= 11:
         try:
             number = parse_int(text)
@@ -119,7 +129,7 @@ def _encode_string(text: bytes) -> bytes:
     return _encode_length(len(text)) + text
 
 
-class _Reader:
+class Reader:
     """Reads bytes from left to right; whatever is not there is BadFormat."""
 
     def __init__(self, data: bytes, budget: int = _MOST_BYTES) -> None:
@@ -183,7 +193,7 @@ class _Reader:
 
 def _inflate(packed: bytes, length: int) -> bytes:
     """Undo LZF: runs of literal bytes, and references to what stands up to 8 KiB before."""
-    reader = _Reader(packed)
+    reader = Reader(packed)
     out = bytearray()
     while reader.left:
         control = reader.byte()
@@ -207,25 +217,25 @@ def _inflate(packed: bytes, length: int) -> bytes:
     return bytes(out)
 
 
-def _one(reader: _Reader) -> list[bytes]:
+def _one(reader: Reader) -> list[bytes]:
     return [reader.string()]
 
 
-def _strings(reader: _Reader) -> list[bytes]:
+def _strings(reader: Reader) -> list[bytes]:
     count = reader.length()
     if count > reader.left:
         raise BadFormat
     return [reader.string() for _ in range(count)]
 
 
-def _pairs(reader: _Reader) -> list[bytes]:
+def _pairs(reader: Reader) -> list[bytes]:
     count = reader.length()
     if count > reader.left:
         raise BadFormat
     return [reader.string() for _ in range(count * 2)]
 
 
-def _scored(reader: _Reader) -> list[bytes]:
+def _scored(reader: Reader) -> list[bytes]:
     """Members, each with a double."""
     count = reader.length()
     if count > reader.left:
@@ -233,7 +243,7 @@ def _scored(reader: _Reader) -> list[bytes]:
     return [part for _ in range(count) for part in (reader.string(), _score(_DOUBLE.unpack(reader.take(8))[0]))]
 
 
-def _scored_by_text(reader: _Reader) -> list[bytes]:
+def _scored_by_text(reader: Reader) -> list[bytes]:
     """Members, each with a score as text: its length 1, which is a number above 252 for what is no number."""
     count = reader.length()
     if count > reader.left:
@@ -260,9 +270,9 @@ def _score_of(text: bytes) -> bytes:
         raise BadFormat from None
 
 
-def _intset(reader: _Reader) -> list[bytes]:
+def _intset(reader: Reader) -> list[bytes]:
     """Width 4 | count 4 | integers."""
-    packed = _Reader(reader.string())
+    packed = Reader(reader.string())
     width, count = packed.number(4), packed.number(4)
     if width not in {2, 4, 8} or packed.left != width * count:
         raise BadFormat
@@ -271,7 +281,7 @@ def _intset(reader: _Reader) -> list[bytes]:
 
 def _listpack(data: bytes) -> Iterator[bytes]:
     """Bytes 4 | entries 2 | entries, each followed by its own length | 0xFF."""
-    reader = _Reader(data)
+    reader = Reader(data)
     if reader.number(4) != len(data):
         raise BadFormat
     reader.take(2)
@@ -300,7 +310,7 @@ def _listpack(data: bytes) -> Iterator[bytes]:
 
 def _ziplist(data: bytes) -> Iterator[bytes]:
     """Bytes 4 | tail 4 | entries 2 | entries, each behind the length of the one before | 0xFF."""
-    reader = _Reader(data)
+    reader = Reader(data)
     if reader.number(4) != len(data):
         raise BadFormat
     reader.take(6)
@@ -329,19 +339,19 @@ def _ziplist(data: bytes) -> Iterator[bytes]:
 _ZIPLIST_INTS: Final = {0xC0: 2, 0xD0: 4, 0xE0: 8, 0xF0: 3, 0xFE: 1}
 
 
-def _one_listpack(reader: _Reader) -> list[bytes]:
+def _one_listpack(reader: Reader) -> list[bytes]:
     return list(_listpack(reader.string()))
 
 
-def _one_ziplist(reader: _Reader) -> list[bytes]:
+def _one_ziplist(reader: Reader) -> list[bytes]:
     return list(_ziplist(reader.string()))
 
 
-def _scored_listpack(reader: _Reader) -> list[bytes]:
+def _scored_listpack(reader: Reader) -> list[bytes]:
     return _with_scores(_one_listpack(reader))
 
 
-def _scored_ziplist(reader: _Reader) -> list[bytes]:
+def _scored_ziplist(reader: Reader) -> list[bytes]:
     return _with_scores(_one_ziplist(reader))
 
 
@@ -351,11 +361,11 @@ def _with_scores(parts: list[bytes]) -> list[bytes]:
     return parts
 
 
-def _ziplists(reader: _Reader) -> list[bytes]:
+def _ziplists(reader: Reader) -> list[bytes]:
     return [part for _ in range(_nodes(reader)) for part in _ziplist(reader.string())]
 
 
-def _quicklist(reader: _Reader) -> list[bytes]:
+def _quicklist(reader: Reader) -> list[bytes]:
     """Nodes, each a plain element (1) or a listpack (2)."""
     parts: list[bytes] = []
     for _ in range(_nodes(reader)):
@@ -367,14 +377,14 @@ def _quicklist(reader: _Reader) -> list[bytes]:
     return parts
 
 
-def _nodes(reader: _Reader) -> int:
+def _nodes(reader: Reader) -> int:
     count = reader.length()
     if count > reader.left:
         raise BadFormat
     return count
 
 
-_READERS: Final[dict[int, tuple[bytes, Callable[[_Reader], list[bytes]]]]] = {
+_READERS: Final[dict[int, tuple[bytes, Callable[[Reader], list[bytes]]]]] = {
     _STRING: (b"string", _one),
     _LIST: (b"list", _strings),
     _SET: (b"set", _strings),
