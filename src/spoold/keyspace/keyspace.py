@@ -263,9 +263,13 @@ class Keyspace:
             del self.observed[name]
 
     def tell_present(self) -> None:
-        """All names go, or came (FLUSHDB, SWAPDB): tell whoever watches or waits for one that exists."""
+        """All names go, or came (FLUSHDB, SWAPDB): tell whoever watches or waits for one that exists.
+
+        One that is due is as good as gone: who watched it before it was due hears of it from EXEC.
+        """
         for name in list(self.observed):
-            if self.expires_at(name) is not None:
+            expire_ms = self.expires_at(name)
+            if expire_ms == 0 or (expire_ms is not None and expire_ms > self.dbs.now_ms):
                 self.tell(name)
 
     # -- all names ----------------------------------------------------------------------------------------------
