@@ -5,6 +5,9 @@
 
 PYTHON ?= python3
 VENV := .venv
+# The job frameworks of tests/frameworks, which ask for different versions of redis-py: one environment for each.
+FRAMEWORKS := .venv-frameworks
+ENVIRONMENTS := $(basename $(notdir $(wildcard tests/frameworks/environments/*.txt)))
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -13,7 +16,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test quick check style types layers format docs bench clean
+.PHONY: help serve test frameworks quick check style types layers format docs bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -22,8 +25,10 @@ help: ## list these targets
 serve: $(VENV)/.stamp-serve ## install into .venv and run a server on the defaults
 	$(VENV)/bin/spoold serve $(ARGS)
 
-test: $(VENV)/.stamp-test ## install what the tests need and run all of them
+test: $(VENV)/.stamp-test frameworks ## install what the tests need and run all of them
 	$(PY) -m pytest $(ARGS)
+
+frameworks: $(ENVIRONMENTS:%=$(FRAMEWORKS)/%/.stamp) ## install the job frameworks that tests/frameworks runs on spoold
 
 quick: $(VENV)/.stamp-test ## run the tests that take no more than a few seconds
 	$(PY) -m pytest -m "not slow" $(ARGS)
@@ -50,8 +55,8 @@ docs: $(VENV)/.stamp-serve ## write the pages of docs/ that derive from the prog
 bench: $(VENV)/.stamp-test ## compare speed with the redis-server of this machine
 	$(PY) bench/compare.py $(ARGS)
 
-clean: ## remove .venv, caches and builds; data directories stay
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean: ## remove .venv, .venv-frameworks, caches and builds; data directories stay
+	rm -rf $(VENV) $(FRAMEWORKS) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find $(wildcard src tests bench) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.stamp-venv:
@@ -78,3 +83,8 @@ $(VENV)/.stamp-test: pyproject.toml $(VENV)/.stamp-venv
 $(VENV)/.stamp-dev: pyproject.toml $(VENV)/.stamp-venv
 	$(PIP) --editable '.[test,dev]'
 	@touch $@ $(VENV)/.stamp-test $(VENV)/.stamp-serve
+
+$(FRAMEWORKS)/%/.stamp: tests/frameworks/environments/%.txt $(VENV)/.stamp-venv
+	$(PY) -m venv --clear $(FRAMEWORKS)/$*
+	$(FRAMEWORKS)/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
