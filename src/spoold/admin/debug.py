@@ -16,7 +16,7 @@ from spoold.command.context import Context, Wait
 from spoold.command.spec import ADMIN, LOADING, NOSCRIPT, STALE, command
 from spoold.core.errors import BadSubcommand, CommandError, NoSuchKey
 from spoold.core.numerals import parse_float
-from spoold.core.reply import OK, Push, Reply, SetReply, Simple, Verbatim
+from spoold.core.reply import OK, BigNumber, Push, Reply, SetReply, Simple, Verbatim
 from spoold.datatypes.keys import digest
 from spoold.datatypes.keys.objects import object_encoding
 from spoold.settings import parse_bytes
@@ -35,6 +35,7 @@ _SHAPES: Final[dict[bytes, Reply]] = {
     b"set": SetReply([0, 1, 2]),
     b"map": {0: False, 1: True, 2: False},
     b"push": Push([b"server-cpu-usage", 42]),
+    b"bignum": BigNumber(b"1234567999999999999999999999999999999"),
     b"verbatim": Verbatim(b"This is a verbatim\nstring"),
     b"true": True,
     b"false": False,
@@ -91,7 +92,7 @@ def _object(ctx: Context, key: bytes) -> Reply:
 
 def _digest(ctx: Context) -> Reply:
     """DIGEST
-    Show a digest of everything, which is the same for the same data; streams aside, Redis shows the same."""
+    Show a digest of everything, which is the same for the same data, in Redis too."""
     return Simple(digest.of_all(ctx.dbs).hex().encode())
 
 
