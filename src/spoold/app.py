@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from spoold.acl.users import Users
 from spoold.admin.host import Host
 from spoold.admin.rooms import ADMIN
-from spoold.admin.wiring import install
+from spoold.admin.wiring import install, load_users
 from spoold.command.parts import Parts
 from spoold.command.peer import Peer
 from spoold.command.table import CommandTable
@@ -84,6 +85,9 @@ class App:
         self.clock = clock or SystemClock()
         self.listeners: list[tuple[str, Address]] = []
         self.withheld: list[tuple[str, str]] = []
+        self.table = CommandTable((*ROOMS, *SCRIPTING, multi, *ADMIN))
+        self.users = Users(self.table)
+        load_users(self.users, settings)
         self._addresses = self._listener_addresses()
         self._private: Path | None = None
         self.commit = self._open_data()
@@ -92,8 +96,7 @@ class App:
         self.dbs.value_limit_bytes = settings.max_value
         self.parts = Parts()
         self.turn = Turn(self.commit, self.dbs, self.clock, loop.call_soon, self._lost)
-        self.table = CommandTable((*ROOMS, *SCRIPTING, multi, *ADMIN))
-        self.dispatcher = Dispatcher(self.table, self.dbs, self.turn, self.parts, loop.call_later)
+        self.dispatcher = Dispatcher(self.table, self.dbs, self.turn, self.parts, loop.call_later, self.users)
         self.connections = Connections(self.clock, settings.max_clients, settings.max_output)
         self.ticker = Ticker(
             self.commit,
@@ -190,10 +193,11 @@ class App:
 
     def _listener_addresses(self) -> list[tuple[_Door, Address]]:
         found = []
+        closed = not self.users.open or not self.users.default.unrestricted
         for door in _DOORS:
             addresses = getattr(self.settings, door.setting)
-            if self.settings.password and not door.has_password and addresses == default_of(door.setting):
-                # Whoever asks for a password does not want a way around it that no one asked for.
+            if closed and not door.has_password and addresses == default_of(door.setting):
+                # Whoever asks for a password, or forbids things, does not want a way around it that no one asked for.
                 self.withheld.append((door.kind, door.option))
                 continue
             for text in addresses:
@@ -205,7 +209,7 @@ class App:
                         f"{door.option} {address} can be reached from other machines, and the {door.kind} protocol "
                         "has no passwords: listen on 127.0.0.1 or on unix:PATH"
                     )
-                if not address.is_local and not self.settings.password:
+                if not address.is_local and self.users.open:
                     raise SettingsError(
                         f"{door.option} {address} can be reached from other machines, and there is no password: "
                         "set one with SPOOLD_PASSWORD or --password, or listen on 127.0.0.1"
@@ -228,7 +232,7 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _redis(app: App, wire: Wire, peer: Peer) -> Frontend:
-    return RedisFrontend(app.dispatcher, wire, peer, app.limits, authenticated=not app.config.password)
+    return RedisFrontend(app.dispatcher, wire, peer, app.limits, authenticated=app.users.open)
 
 
 def _memcached(app: App, wire: Wire, peer: Peer) -> Frontend:

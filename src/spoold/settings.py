@@ -78,6 +78,12 @@ class Settings:
     password: str = option(
         "", "Password that clients give with AUTH; none by default.", kind="text", config="requirepass", secret=True
     )
+    acl_file: str = option(
+        "",
+        "File with users and their rules, one a line as ACL LIST shows them; read at start, written by ACL SAVE.",
+        kind="text",
+        config="aclfile",
+    )
     max_clients: int = option(10_000, "Most clients at a time, over all listeners.", kind="int", config="maxclients")
     idle_timeout: float = option(
         0.0, "Disconnect clients that say nothing for so many seconds; 0 = never.", kind="seconds", config="timeout"

@@ -98,8 +98,6 @@ def test_one_server_without_replicas(server: Server, a: Client) -> None:
     assert a("REPLICAOF", "NO", "ONE") == a("SLAVEOF", "no", "one") == b"OK"
     assert a("REPLICAOF", "host", "x") == Error("ERR Invalid master port")
     assert a("REPLICAOF", "host", 6379) == Error("ERR spoold can't be the replica of another server")
-    assert a("ACL", "WHOAMI") == b"default"
-    assert a("ACL", "LIST") == Error("ERR unknown subcommand 'LIST'. Try ACL HELP.")
 
 
 def test_wait_waits_out_its_time(server: Server, a: Client) -> None:

@@ -96,7 +96,7 @@ class Client:
         number = len(server.clients) + 1
         server.counts.opened += 1
         self.peer = Peer(number, address or f"127.0.0.1:{50000 + number}", "127.0.0.1:6379", server.turn.now_s)
-        authenticated = not server.config.password
+        authenticated = server.dispatcher.users.open
         self.frontend = RedisFrontend(server.dispatcher, self, self.peer, server.limits, authenticated=authenticated)
         self.session = self.frontend.session
 

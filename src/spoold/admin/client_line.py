@@ -45,7 +45,7 @@ def client_line(session: Session, now_s: float, *, me: bool) -> bytes:
         "tot-mem": out_bytes + queue_bytes,
         "events": "r" if not session.choked else "rw",
         "cmd": peer.last_command if me else _last_command(session),
-        "user": peer.user.decode(),
+        "user": peer.user.decode("utf-8", "surrogateescape"),
         "redir": -1,
         "resp": peer.protocol,
     }

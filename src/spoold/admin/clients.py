@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from spoold.acl.users import User, Users
 from spoold.admin.client_line import client_line
 from spoold.admin.connection import checked_name
 from spoold.command.args import Args, parse_at_least
@@ -233,7 +234,7 @@ def client_kill(ctx: Context, first: bytes, *options: bytes) -> Reply:
                 _close(dispatcher, session, me)
                 return OK
         raise NoSuchClient
-    filters, skip_me = _filters((first, *options))
+    filters, skip_me = _filters((first, *options), dispatcher.users)
     killed = [
         session
         for session in dispatcher.sessions
@@ -324,7 +325,7 @@ def _of_type(text: bytes) -> Filter:
     return lambda session: word == (b"pubsub" if session.subscriptions is not None else b"normal")
 
 
-def _filters(options: Sequence[bytes]) -> tuple[list[Filter], bool]:
+def _filters(options: Sequence[bytes], users: Users) -> tuple[list[Filter], bool]:
     """What CLIENT KILL's pairs ask for, and whether the caller is spared."""
     args = Args(options)
     filters: list[Filter] = []
@@ -338,13 +339,19 @@ def _filters(options: Sequence[bytes]) -> tuple[list[Filter], bool]:
         elif word in (b"ADDR", b"LADDR"):
             filters.append(_by_address(value, local=word == b"LADDR"))
         elif word == b"USER":
-            if value != b"default":
+            user = users.find(value)
+            if user is None:
                 raise CommandError(b"No such user '" + value + b"'")
+            filters.append(_of_user(user))
         elif word == b"SKIPME" and value.lower() in (b"yes", b"no"):
             skip_me = value.lower() == b"yes"
         else:
             raise SyntaxFault
     return filters, skip_me
+
+
+def _of_user(user: User) -> Filter:
+    return lambda session: session.user is user
 
 
 def _by_id(number: int) -> Filter:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hmac
-
-from spoold.admin.config import Config
+from spoold.acl.users import DEFAULT, Users
+from spoold.admin.access import Access
 from spoold.admin.info import REDIS_VERSION
 from spoold.admin.monitor import Monitor
 from spoold.command.context import Context
@@ -18,7 +17,6 @@ from spoold.core.errors import (
     NoSuchProtocol,
     NotAnInteger,
     SyntaxFault,
-    WrongPassword,
 )
 from spoold.core.numerals import parse_int, parse_int32
 from spoold.core.reply import OK, PONG, Reply, Simple
@@ -26,7 +24,6 @@ from spoold.dispatch.session import session_of
 from spoold.pubsub.hub import Hub
 
 _FLAGS = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY
-_DEFAULT_USER = b"default"
 _RESET = Simple(b"RESET")
 
 
@@ -69,15 +66,16 @@ def quit_(ctx: Context, *ignored: bytes) -> Reply:
 def auth(ctx: Context, first: bytes, second: bytes | None = None, *more: bytes) -> Reply:
     """Logs the connection in.
 
-    args: the password; or the user's name (only `default` exists) and the password.
+    args: the password, of the user `default`; or the user's name and the password.
     raises: NoPasswordSet, WrongPassword.
     source: Redis's AUTH page; tried with redis 7.0.15.
     """
     if more:
         raise SyntaxFault
-    if second is None and not ctx.parts.get(Config).password:
+    if second is None and ctx.parts.get(Users).default.nopass:
         raise NoPasswordSet
-    _log_in(ctx, *((_DEFAULT_USER, first) if second is None else (first, second)))
+    name, password = (DEFAULT, first) if second is None else (first, second)
+    ctx.parts.get(Access).log_in(session_of(ctx), name, password, b"AUTH")
     return OK
 
 
@@ -111,7 +109,7 @@ def hello(ctx: Context, protover: bytes | None = None, *options: bytes) -> Reply
         else:
             raise CommandError(b"Syntax error in HELLO option '" + options[at] + b"'")
     if login is not None:
-        _log_in(ctx, *login)
+        ctx.parts.get(Access).log_in(session_of(ctx), *login, b"HELLO")
     session = session_of(ctx)
     if not session.authenticated:
         raise HelloNeedsAuth
@@ -148,7 +146,9 @@ def reset(ctx: Context) -> Reply:
     ctx.peer.no_evict = ctx.peer.no_touch = False
     ctx.select(0)
     session.on_version(2)
-    session.authenticated = not ctx.parts.get(Config).password
+    users = ctx.parts.get(Users)
+    session.log_in(users.default)
+    session.authenticated = users.open
     session.end_transaction()
     return _RESET
 
@@ -168,15 +168,3 @@ def _version(text: bytes) -> int:
     if version not in (2, 3):
         raise NoSuchProtocol
     return version
-
-
-def _log_in(ctx: Context, user: bytes, password: bytes) -> None:
-    """raises: WrongPassword."""
-    expected = ctx.parts.get(Config).password
-    # Compared in a time that does not tell how much of it is right; without a password any is.
-    right = not expected or hmac.compare_digest(password, expected)
-    if user != _DEFAULT_USER or not right:
-        raise WrongPassword
-    session = session_of(ctx)
-    session.authenticated = True
-    session.settle()

@@ -7,7 +7,7 @@ from typing import Any
 
 from spoold.command.args import Args
 from spoold.command.context import Context
-from spoold.command.describe import access_of, categories, command_docs, command_info
+from spoold.command.describe import access_of_request, categories, command_docs, command_info
 from spoold.command.spec import LOADING, STALE, command
 from spoold.command.table import CommandTable, Entry
 from spoold.core.errors import BadArguments, BadNumberOfArguments, NoKeyArguments, NoSuchCommand, SyntaxFault
@@ -122,11 +122,10 @@ def command_getkeysandflags(ctx: Context, *request: bytes) -> Reply:
     returns: pairs of a key and its flags (`RO access`, `RW update` …).
     raises: as COMMAND GETKEYS.
     """
-    entry, places = _keys(ctx, request)
-    access = access_of(entry.spec, len(places))
+    entry, _ = _keys(ctx, request)
     return [
         [request[at], SetReply([Simple(flag.encode()) for flag in flags.split()])]
-        for at, flags in zip(places, access, strict=True)
+        for at, flags in access_of_request(entry.spec, request)
     ]
 
 

@@ -225,6 +225,13 @@ PARAMETERS: Final = (
         b"",
         "Classes of keyspace events that are told (`A` = all), on channels by key (`K`), by event (`E`).",
     ),
+    Parameter("acllog-max-len", LONG, b"128", "How many denials ACL LOG keeps."),
+    Parameter(
+        "acl-pubsub-default",
+        choice(b"allchannels", b"resetchannels"),
+        b"resetchannels",
+        "Whether new users may use all channels.",
+    ),
     Parameter("loglevel", LOG_LEVEL, b"notice", "Least serious messages that are logged."),
     Parameter(
         "hash-max-listpack-entries",
@@ -267,6 +274,7 @@ PARAMETERS: Final = (
     Parameter("databases", COUNT, b"16", "How many databases there are.", fixed=_IMMUTABLE),
     Parameter("appendfsync", FSYNC, b"always", "When the journal is synced (`--durability`).", fixed=_IMMUTABLE),
     Parameter("cluster-enabled", YES_NO, b"no", "Redis Cluster is not spoken.", fixed=_IMMUTABLE),
+    Parameter("aclfile", TEXT, b"", "The file with users (`--acl-file`).", fixed=_IMMUTABLE),
     Parameter("daemonize", YES_NO, b"no", "The server stays in the foreground.", fixed=_IMMUTABLE),
     # remembered
     Parameter("save", SAVE, b""),
@@ -283,8 +291,6 @@ PARAMETERS: Final = (
     Parameter("latency-tracking-info-percentiles", PERCENTILES, b"50 99 99.9"),
     Parameter("latency-monitor-threshold", LONG, b"0"),
     Parameter("tracking-table-max-keys", LONG, b"1000000"),
-    Parameter("acllog-max-len", LONG, b"128"),
-    Parameter("acl-pubsub-default", choice(b"allchannels", b"resetchannels"), b"resetchannels"),
     Parameter("client-output-buffer-limit", OUTPUT_LIMITS, _show_output_limits(_OUTPUT_LIMITS)),
     Parameter("stop-writes-on-bgsave-error", YES_NO, b"yes"),
     Parameter("rdbcompression", YES_NO, b"yes"),

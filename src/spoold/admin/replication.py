@@ -1,4 +1,4 @@
-"""ROLE, REPLICAOF, WAIT: one server without replicas, and answers that say so. WHOAMI: everyone is `default`."""
+"""ROLE, REPLICAOF, WAIT: one server without replicas, and answers that say so."""
 
 from __future__ import annotations
 
@@ -72,9 +72,3 @@ def wait(ctx: Context, numreplicas: bytes, timeout: bytes) -> int | Wait:
     if timeout_ms < 0:
         raise NegativeTimeout
     return 0 if wanted <= 0 else Wait((), timeout_ms / 1000, 0)
-
-
-@command("ACL|WHOAMI", flags=NOSCRIPT | LOADING | STALE, since="6.0.0", syntax="ACL WHOAMI", group="server")
-def acl_whoami(ctx: Context) -> bytes:
-    """Returns the user's name."""
-    return ctx.peer.user

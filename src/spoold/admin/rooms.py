@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Final
 
+from spoold.acl import commands as acl
 from spoold.admin import (
     clients,
     config,
@@ -33,4 +34,5 @@ ADMIN: Final[tuple[ModuleType, ...]] = (
     replication,
     lolwut,
     pubsub,
+    acl,
 )

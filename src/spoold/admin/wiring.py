@@ -5,13 +5,19 @@ from __future__ import annotations
 import logging
 import math
 from functools import partial
+from pathlib import Path
 
+from spoold.acl.file import AclFile
+from spoold.acl.log import AclLog
+from spoold.acl.users import User, Users
+from spoold.admin.access import Access
 from spoold.admin.config import Config
 from spoold.admin.host import Host
 from spoold.admin.monitor import Monitor, note_slow
 from spoold.admin.parameters import BadValueError
 from spoold.command.limits import PackedLimits
 from spoold.command.parts import Parts
+from spoold.core.errors import CommandError
 from spoold.dispatch.dispatcher import Dispatcher
 from spoold.metrics.registry import Metrics
 from spoold.metrics.slowlog import SlowLog
@@ -43,7 +49,14 @@ def install(parts: Parts, dispatcher: Dispatcher, settings: Settings, host: Host
     slowlog = SlowLog()
     metrics = Metrics(dispatcher.turn.clock, dispatcher.turn.commit.checkpoints)
     hub = Hub()
-    for part in (host, config, slowlog, metrics, hub, Monitor(dispatcher)):
+    acl_log = AclLog()
+    users = dispatcher.users
+    acl_file = load_users(users, settings)
+    access = Access(dispatcher, acl_log)
+    users.guard = partial(_refuse_to_open, host)
+    config.on_set("acllog-max-len", acl_log.resize)
+    config.on_set("acl-pubsub-default", lambda word: setattr(users, "all_channels", word == b"allchannels"))
+    for part in (host, config, slowlog, metrics, hub, Monitor(dispatcher), users, acl_log, acl_file, access):
         parts.add(part)
     dispatcher.on_leave.append(hub.forget)
     dispatcher.admission.checks.append(refuse_while_subscribed)
@@ -68,12 +81,31 @@ def install(parts: Parts, dispatcher: Dispatcher, settings: Settings, host: Host
     return config
 
 
+def load_users(users: Users, settings: Settings) -> AclFile:
+    """Give `users` what the settings say: the password of `default`, then the file. May be done again.
+
+    raises: SettingsError: the file is missing or has faults.
+    """
+    file = AclFile(users, Path(settings.acl_file) if settings.acl_file else None)
+    if settings.password:
+        users.set_default_password(settings.password.encode())
+    file.start()
+    return file
+
+
+def _refuse_to_open(host: Host, default: User) -> None:
+    """raises: CommandError: no password would be asked for, though other machines can reach a listener."""
+    if default.on and default.nopass and host.exposed():
+        raise CommandError("other machines can reach a listener, and it would have no password")
+
+
 def _start_values(config: Config, settings: Settings, host: Host) -> None:
     """What the server was started with."""
     for name, value in (
         ("maxclients", settings.max_clients),
         ("timeout", math.ceil(settings.idle_timeout)),
         ("requirepass", settings.password.encode()),
+        ("aclfile", settings.acl_file.encode()),
         ("proto-max-bulk-len", settings.max_value),
         ("client-query-buffer-limit", settings.max_request),
         ("loglevel", _LEVEL_NAMES[settings.log_level]),
@@ -97,12 +129,6 @@ def _bind(config: Config, dispatcher: Dispatcher, slowlog: SlowLog, host: Host) 
     def slower(micros: int) -> None:
         dispatcher.slow_s = math.inf if micros < 0 else micros / 1e6
 
-    def password(text: bytes) -> None:
-        if not text:
-            for session in dispatcher.sessions:
-                session.authenticated = True
-                session.settle()
-
     def password_needed(text: bytes) -> None:
         if not text and host.exposed():
             raise BadValueError("other machines can reach a listener, and it would have no password")
@@ -110,7 +136,7 @@ def _bind(config: Config, dispatcher: Dispatcher, slowlog: SlowLog, host: Host) 
     config.guard("requirepass", password_needed)
     config.on_set("maxclients", lambda count: setattr(host.connections, "max_clients", count))
     config.on_set("timeout", lambda seconds: setattr(host.duties, "idle_s", float(seconds)))
-    config.on_set("requirepass", password)
+    config.on_set("requirepass", dispatcher.users.set_default_password)
     config.on_set("proto-max-bulk-len", limit)
     config.on_set("client-query-buffer-limit", limit)
     config.on_set("slowlog-log-slower-than", slower)

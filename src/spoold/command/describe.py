@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from spoold.command.spec import Flag, Keys, Spec
@@ -111,6 +112,27 @@ def access_of(spec: Spec, count: int) -> list[str]:
     if spec.keys.finder is not None:
         access = [access[0], access[-1]]
     return [access[min(at, len(access) - 1)] for at in range(count)]
+
+
+def access_of_request(spec: Spec, request: Sequence[bytes]) -> list[tuple[int, str]]:
+    """The places of the keys in a request, and how each is used; none where the request names no sound ones."""
+    keys = spec.keys
+    if not (keys.first or keys.numkeys or keys.extra or keys.finder) or keys.access == "not_key":
+        return []
+    try:
+        places = keys.positions(request)
+    except (ValueError, IndexError):
+        return []
+    found = list(zip(places, access_of(spec, len(places)), strict=True))
+    if "variable_flags" in keys.access:
+        words = {word.upper() for word in request[2:]}
+        # SET reads only with GET, BITFIELD writes only with SET or INCRBY.
+        if spec.name == "SET" and b"GET" not in {word.upper() for word in request[3:]}:
+            return [(at, "OW update") for at, _ in found]
+        if spec.name == "BITFIELD" and not words & {b"SET", b"INCRBY"}:
+            return [(at, "RO access") for at, _ in found]
+        return [(at, uses.replace(" variable_flags", "")) for at, uses in found]
+    return found
 
 
 def command_info(entry: Entry) -> list[Any]:

@@ -17,6 +17,7 @@ from itertools import islice
 from time import perf_counter
 from typing import Any, Final
 
+from spoold.acl.users import Users
 from spoold.command.context import STILL_WAITING, Context, Wait
 from spoold.command.parts import Parts
 from spoold.command.table import CommandTable, Container, Entry, check_arity
@@ -48,6 +49,8 @@ class Dispatcher:
     alert: something holds for all clients (MONITOR runs, writes are refused, the server is paused), so that no
         session is plain; change it through `set_alert`.
     observers: told of each request that has run while alert; of a script before the requests in it.
+    users: who may log in. running: whose requests were run last, or are run now.
+    check_queued: asked again at EXEC whether the session's user may run a request.
     before: told of each request that is about to run while alert; what one returns is told its reply.
     on_leave: told of each client that is gone.
     on_slow: told of requests slower than `slow_s` seconds, those inside EXEC and scripts too.
@@ -60,13 +63,17 @@ class Dispatcher:
         turn: Turn,
         parts: Parts,
         call_later: Callable[..., Any],
+        users: Users | None = None,
     ) -> None:
-        """call_later: the loop's, for the deadlines of parked clients."""
+        """call_later: the loop's, for the deadlines of parked clients. users: only `default` if not given."""
         self.table = table
         self.dbs = dbs
         self.turn = turn
         self.parts = parts
         self.call_later = call_later
+        self.users = users or Users(table)
+        self.check_queued: Callable[[Session, list[bytes]], CommandError | None] = _allow
+        self.running: Session | None = None
         self.admission = Admission(self)
         self.pause = Pause(self)
         self.alert = False
@@ -133,6 +140,7 @@ class Dispatcher:
             turn.begin()
         turn.sessions.append(session)
         turn.commands += len(requests)
+        self.running = session
         session.active_s = turn.now_s
         session.rest = rest = iter(requests)
         append = session.out.append
@@ -419,6 +427,11 @@ class Dispatcher:
         for entry in self.table.entries.values():
             found += (entry.own, *entry.subs.values()) if isinstance(entry, Container) else (entry,)
         return found
+
+
+def _allow(session: Session, request: list[bytes]) -> CommandError | None:
+    """No access control."""
+    return None
 
 
 def _ignore_slow(session: Session, request: list[bytes], seconds: float) -> None:

@@ -57,7 +57,12 @@ def exec_(ctx: Context) -> Any:
     if not unchanged:
         return NULL_ARRAY
     call = ctx.call
-    return [call(ctx, request) for request in transaction.requests]
+    refusal = session.dispatcher.check_queued
+    return [
+        # One of the requests may be an AUTH.
+        (None if session.user.unrestricted else refusal(session, request)) or call(ctx, request)
+        for request in transaction.requests
+    ]
 
 
 @command(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from spoold.acl.users import User
 from spoold.command.context import Context
 from spoold.command.peer import Peer
 from spoold.command.table import Entry
@@ -69,6 +70,7 @@ class Session:
     send: writes to the client's socket. active_s: monotonic time of the last request.
     encode: the codec's encoder for the protocol version that the client chose.
     last: the last command that it ran, None if that was unknown.
+    user: whom it is logged in as.
     subscriptions: what it listens to, None for nothing.
     """
 
@@ -99,6 +101,7 @@ class Session:
         "subscriptions",
         "transaction",
         "transaction_limit_bytes",
+        "user",
         "waiter",
         "watch",
         "wire",
@@ -127,6 +130,7 @@ class Session:
         self.transaction: Transaction | None = None
         self.transaction_limit_bytes = TRANSACTION_BYTES
         self.authenticated = authenticated
+        self.user: User = dispatcher.users.default
         self.choked = False  # the client does not take its replies
         self.closing = False  # close once the replies of this turn are sent
         self.closed = False
@@ -147,6 +151,7 @@ class Session:
         """Work out `plain` after anything changed that it depends on."""
         self.plain = (
             self.authenticated
+            and self.user.unrestricted
             and self.transaction is None
             and not self.mute
             and not self.skip_reply
@@ -154,6 +159,13 @@ class Session:
             and (self.subscriptions is None or self.peer.protocol != 2)
             and not self.dispatcher.alert
         )
+
+    def log_in(self, user: User) -> None:
+        """Go on as `user`, whose password was right."""
+        self.user = user
+        self.peer.user = user.name
+        self.authenticated = True
+        self.settle()
 
     def sent(self) -> None:
         """This turn's replies were sent: close if that was asked for."""
