@@ -7,6 +7,7 @@ from typing import Final
 
 from spoold.acl import commands as acl
 from spoold.admin import (
+    absent,
     clients,
     config,
     connection,
@@ -32,6 +33,7 @@ ADMIN: Final[tuple[ModuleType, ...]] = (
     memory,
     debug,
     replication,
+    absent,
     lolwut,
     pubsub,
     acl,

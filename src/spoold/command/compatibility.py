@@ -29,29 +29,25 @@ class Reason:
 
 _CLUSTER: Final = Reason(
     "cluster",
-    "Redis Cluster spreads keys over many servers; spoold is one server. Redis refuses these too, unless it was started"
-    " as part of a cluster.",
+    "Redis Cluster spreads keys over many servers; spoold is one server. CLUSTER, READONLY, READWRITE and ASKING are"
+    " refused as by a Redis that is no part of a cluster.",
 )
 _REPLICATION: Final = Reason(
     "replication", "Redis's replication protocol is not spoken: no Redis can copy a spoold, nor a spoold a Redis."
 )
 _MODULES: Final = Reason("modules", "Modules are C libraries for the process of Redis.")
-_LATENCY: Final = Reason(
-    "latency", "Latencies are not sampled; `SLOWLOG` and `INFO commandstats` tell what takes long."
-)
 
 # By command; a container's reason holds for all that is in it.
 REASONS: Final = {
     "ASKING": _CLUSTER,
     "CLUSTER": _CLUSTER,
     "FAILOVER": _REPLICATION,
-    "LATENCY|GRAPH": _LATENCY,
-    "LATENCY|HISTOGRAM": _LATENCY,
-    "MEMORY|MALLOC-STATS": Reason("allocator", "It shows the inside of an allocator that is not in use here."),
     "MIGRATE": Reason(
         "migration", "It would hold up all clients while another server answers; `DUMP` and `RESTORE` take a key along."
     ),
-    "MODULE": _MODULES,
+    "MODULE|LOAD": _MODULES,
+    "MODULE|LOADEX": _MODULES,
+    "MODULE|UNLOAD": _MODULES,
     "PSYNC": _REPLICATION,
     "READONLY": _CLUSTER,
     "READWRITE": _CLUSTER,
@@ -59,6 +55,10 @@ REASONS: Final = {
     "RESTORE-ASKING": _CLUSTER,
     "SYNC": _REPLICATION,
 }
+# These are declared, and only refuse.
+REFUSED: Final = frozenset(
+    {"ASKING", "CLUSTER", "MODULE|LOAD", "MODULE|LOADEX", "MODULE|UNLOAD", "READONLY", "READWRITE"}
+)
 NOT_YET: Final = Reason("not yet", "Not there yet.")
 
 # Words that Redis lists one by one, and a syntax line by a name for all of them.
@@ -117,6 +117,7 @@ def compatibility_page(table: CommandTable) -> str:
     entries = {entry.spec.name: entry for entry in table.entries.values()}
     for entry in table.entries.values():
         entries.update((sub.spec.name, sub) for sub in entry.subs.values())
+    entries = {name: entry for name, entry in entries.items() if name not in REFUSED}
     known = redis_commands()
     parts = [
         _NOTE,
@@ -149,6 +150,7 @@ def _different(there: list[tuple[Known, Spec]]) -> str:
 def _difference(known: Known, spec: Spec) -> str:
     lacking = ", ".join(f"`{option}`" for option in missing_options(known, spec))
     text = in_words(section(spec, "differs"))
+    text = text[:1].upper() + text[1:]
     return _cell(" ".join(part for part in (lacking and f"Without {lacking}.", text) if part))
 
 

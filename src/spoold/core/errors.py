@@ -416,6 +416,14 @@ class BadArguments(CommandError):
     text = "Invalid arguments specified for command"
 
 
+class ClusterDisabled(CommandError):
+    text = "This instance has cluster support disabled"
+
+
+class NoModules(CommandError):
+    text = "MODULE command not allowed. spoold has no modules."
+
+
 class NoShutdown(CommandError):
     text = "No shutdown in progress."
 
