@@ -52,6 +52,9 @@ POOLS: dict[str, tuple[bytes, ...]] = {
     "z": (b"z1", b"z2", b"z3", b"z1", b"z2", LONG_NAME, b"s1", b"t1"),
     "zt": (b"z1", b"z2", b"z3", b"t1", b"t2", b"missing", b"z1", b"s1"),
     "x": (b"x1", b"x2", b"x1"),
+    "st": (b"q1", b"q2", b"q1", b"q2", b"q1", LONG_NAME, b"s1", b"l1"),
+    "tr": (b"q1", b"q1", b"q2"),
+    "tid": (b"1-0", b"1-1", b"1-2", b"1-3", b"1-4", b"1-6", b"2-0", b"2-1", b"2-3", b"3-1", b"5-0", b"8-0", b"8-1"),
     "p": (b"p1", b"p2", b"p3", b"p1", b"p2", b"p3", b"s1", b"l1"),
     "any": (b"s1", b"s2", b"n1", b"l1", b"l2", b"t1", b"t2", b"h1", LONG_NAME, b"", b"missing"),
     # values
@@ -70,6 +73,10 @@ POOLS: dict[str, tuple[bytes, ...]] = {
     ),
     "score": (b"0", b"1", b"2", b"-1.5", b"2.5", b"1", b"3", b"1e3", b"inf", b"-inf", b"0.1", b"0.2", b"abc", b"nan"),
     "bound": (b"-inf", b"+inf", b"0", b"1", b"(1", b"2", b"(2.5", b"-1.5", b"(-inf", b"(inf", b"3", b"1e3", b"(nan"),
+    "geo": (b"g1", b"g2", b"g1", b"g1", b"s1"),
+    "longitude": (b"0", b"13.361389", b"15.087269", b"-122.27652", b"180", b"-180", b"179.99", b"13.5", b"1e1", b"181"),
+    "latitude": (b"0", b"38.115556", b"37.502669", b"37.80574", b"85.05112878", b"-85.05112878", b"80", b"-67", b"86"),
+    "radius": (b"0", b"100", b"200", b"500.5", b"3000", b"12000", b"1", b"-1", b"x", b"20037"),
     "weight1": (b"1", b"2", b"-1", b"0", b"0.5", b"inf", b"x"),
     "num": (b"3", b"1", b"2", b"10", b"-5", b"1.5", b"0", b"1e2", b"7"),
     "int": (b"0", b"1", b"-1", b"5", b"100", b"-100", b"%d" % INT64_MAX, b"%d" % INT64_MIN, b"%d" % (2**62)),
@@ -86,6 +93,26 @@ POOLS: dict[str, tuple[bytes, ...]] = {
     "db": (b"0", b"1", b"2"),
     "weight": (b"w_*", b"w_*", b"missing_*", b"n*"),
     "get": (b"#", b"w_*", b"missing_*", b"s*"),
+    # ids of entries: new ones, of one entry, borders of a range
+    "sid": (
+        b"1-*", b"2-*", b"3-*", b"4-*", b"5-*", b"6-*", b"7-*", b"8-*", b"2-3", b"3-1", b"4", b"6-5", b"9-9", b"0-1",
+        b"0-*", b"0-0", b"10-18446744073709551615", b"9-18446744073709551615", b"18446744073709551615-*", b"-", b"+",
+    ),
+    "eid": (
+        b"1-0", b"1-1", b"1-2", b"2-0", b"2-1", b"2-3", b"3-0", b"3-1", b"3-2", b"4-0", b"4-1", b"5-0", b"6-0", b"7",
+        b"0", b"0-0", b"8-1", b"10", b"9-18446744073709551615", b"18446744073709551615-18446744073709551615", b"-",
+        b"1-1-1", b"1-", b"-1", b"1-01", b" 1-1", b"x", b"1-+1", b"1--1", b"01-1", b"1\x00-1",
+        b"1-18446744073709551616",
+    ),
+    "rid": (
+        b"-", b"+", b"-", b"+", b"-", b"+", b"1", b"2-1", b"3-0", b"4", b"(1-1", b"(2", b"(3-1", b"(5", b"(-", b"(+",
+        b"(", b"(0", b"(0-0", b"(18446744073709551615-18446744073709551615", b"18446744073709551615", b"x", b"6-1",
+    ),
+    "g": (b"g1", b"g2", b"g1", b"g1", LONG_MEMBER),
+    "co": (b"alice", b"bob", b"alice", LONG_MEMBER, LONG_MEMBER + b"x"),
+    # Between a few ms, which went by, and these, nothing is asked for: it would hang on the speed of the machine.
+    "idle": (b"0", b"0", b"0", b"1000000", b"20000000", b"-5"),
+    "since": (b"0", b"2000000", b"30000000", b"-2000000"),
     # expiries: far ahead or past. GT and LT stand with absolute ones only: how two relative ones compare depends on
     # whether a millisecond went by between them.
     "far": (b"1000", b"50000", b"900000", b"1000", b"0", b"-1"),
@@ -97,7 +124,7 @@ POOLS: dict[str, tuple[bytes, ...]] = {
     "atms": (b"@ms+100000000", b"@ms+7000000000", b"33177117420123", b"1"),
 }  # fmt: skip
 
-NAMES = {"k", "n", "f", "l", "s", "h", "p", "z", "zt", "any"}
+NAMES = {"k", "n", "f", "l", "s", "h", "p", "z", "zt", "st", "any"}
 NUMERIC = {
     "score",
     "bound",
@@ -116,6 +143,11 @@ NUMERIC = {
     "atms",
     "ahead",
     "aheadms",
+    "idle",
+    "since",
+    "sid",
+    "eid",
+    "rid",
 }
 
 FORMS: dict[str, str] = {
@@ -294,6 +326,31 @@ FORMS: dict[str, str] = {
         TTL {z}
         SET {z} {v}
     """,
+    "geo": """
+        GEOADD {geo} ({longitude} {latitude} {m})+
+        GEOADD {geo} ({longitude} {latitude} {m})+
+        GEOADD {geo} ({longitude} {latitude} {m})+
+        GEOADD {geo} [NX|XX] [CH] ({longitude} {latitude} {m})+
+        GEODIST {geo} {m} {m} [m|km|FT|mi|yd]
+        GEOPOS {geo} {m}+
+        GEOHASH {geo} {m}+
+        GEOSEARCH {geo} FROMLONLAT {longitude} {latitude} BYRADIUS {radius} (m|km|mi) [COUNT {c} [ANY]]
+        GEOSEARCH {geo} FROMLONLAT {longitude} {latitude} BYRADIUS {radius} (m|km|mi) [WITHCOORD WITHDIST]
+        GEOSEARCH {geo} FROMLONLAT {longitude} {latitude} BYRADIUS {radius} km [ASC|DESC] [WITHHASH]
+        GEOSEARCH {geo} FROMMEMBER {m} BYRADIUS {radius} (m|km|mi|FT) [ASC|DESC] [COUNT {c}] [WITHDIST]
+        GEOSEARCH {geo} FROMLONLAT {longitude} {latitude} BYBOX {radius} {radius} km [ASC|DESC] [WITHDIST]
+        GEOSEARCH {geo} BYBOX {radius} {radius} km FROMMEMBER {m} [COUNT {c} ANY] WITHHASH WITHDIST WITHCOORD
+        GEOSEARCHSTORE {geo} {geo} FROMLONLAT {longitude} {latitude} BYRADIUS {radius} km [STOREDIST]
+        GEOSEARCHSTORE {geo} {geo} FROMMEMBER {m} BYBOX {radius} {radius} km [ASC|DESC COUNT {c}] [STOREDIST]
+        GEORADIUS {geo} {longitude} {latitude} {radius} km [COUNT {c}] [DESC] [STORE {geo}|STOREDIST {geo}]
+        GEORADIUS_RO {geo} {longitude} {latitude} {radius} m [WITHCOORD] [DESC]
+        GEORADIUSBYMEMBER {geo} {m} {radius} km [WITHHASH] [COUNT {c} [ANY]] [STORE {geo}]
+        GEORADIUSBYMEMBER_RO {geo} {m} {radius} km [ASC|DESC]
+        ZRANGE {geo} 0 -1 WITHSCORES
+        ZREM {geo} {m}
+        ZADD {geo} {int} {m}
+        DEL {geo}
+    """,
     # Members of one score only: what a range of members is in other sets, nothing promises.
     "lex": """
         ZADD {x} 0 {zm} [0 {zm}] [0 {zm}] [0 {zm}]
@@ -312,6 +369,67 @@ FORMS: dict[str, str] = {
         ZREMRANGEBYRANK {x} {i} {i}
         SORT (x1|x2) BY nosort [LIMIT {i} {i}] [DESC]
         DEL {x}
+    """,
+    # Ids are given, as the time makes others on each server.
+    "streams": """
+        XADD {st} {sid} ({m} {v})+
+        XADD {st} {sid} {m} {v}
+        XADD {st} {sid} {m} {v}
+        XADD {st} {sid} {m} {v}
+        XADD {st} (1-*|2-*|3-*|5-*|8-*) {m} {v}
+        XADD {st} [NOMKSTREAM] [MAXLEN [=] {c}|MINID [=] {eid}] [LIMIT {c}] {sid} {m} {v}
+        XLEN {st}
+        XRANGE {st} {rid} {rid} [COUNT {c}]
+        XREVRANGE {st} {rid} {rid} [COUNT {c}]
+        XDEL {st} {eid}+
+        XTRIM {st} (MAXLEN [=] {c}|MINID [=] {eid})
+        XTRIM {st} [MAXLEN {c}] [MINID {eid}] [LIMIT {c}]
+        XSETID {st} {eid} [ENTRIESADDED {c}] [MAXDELETEDID {eid}]
+        XREAD [COUNT {c}] STREAMS {st} {eid}
+        XREAD [COUNT {c}] STREAMS {st} {st} ({eid}|$) {eid}
+        XGROUP CREATE {st} {g} ({eid}|$) [MKSTREAM] [ENTRIESREAD {i}]
+        XGROUP CREATE {st} {g} (0|$) MKSTREAM
+        XGROUP SETID {st} {g} ({eid}|$) [ENTRIESREAD {i}]
+        XGROUP DESTROY {st} {g}
+        XGROUP CREATECONSUMER {st} {g} {co}
+        XGROUP DELCONSUMER {st} {g} {co}
+        XREADGROUP GROUP {g} {co} [COUNT {c}] [NOACK] STREAMS {st} >
+        XREADGROUP GROUP {g} {co} [COUNT {c}] STREAMS {st} >
+        XREADGROUP GROUP {g} {co} [COUNT {c}] STREAMS {st} >
+        XREADGROUP GROUP {g} {co} [COUNT {c}] [NOACK] STREAMS {st} {eid}
+        XREADGROUP GROUP {g} {co} [COUNT {c}] [NOACK] STREAMS {st} {st} (>|{eid}|$) >
+        XACK {st} {g} {eid}+
+        XPENDING {st} {g}
+        XPENDING {st} {g} [IDLE {idle}] {rid} {rid} {c} [{co}]
+        XCLAIM {st} {g} {co} {idle} {eid}+ [IDLE {since}|TIME {since}] [RETRYCOUNT {c}] [FORCE] [JUSTID] [LASTID {eid}]
+        XCLAIM {st} {g} {co} {idle} {eid}+ FORCE
+        XAUTOCLAIM {st} {g} {co} {idle} {rid} [COUNT {c}] [JUSTID]
+        XINFO STREAM {st} [FULL [COUNT {c}]]
+        XINFO GROUPS {st}
+        XINFO CONSUMERS {st} {g}
+        DEL {st}
+        RENAME {st} {st}
+        COPY {st} {st} [REPLACE]
+        TYPE {st}
+        OBJECT ENCODING {st}
+        EXPIRE {st} {far}
+        TTL {st}
+        SET {st} {v}
+    """,
+    # Small entries only: Redis ends a node also when it has grown large.
+    "trimming": """
+        XADD {tr} (1-*|1-*|1-*|2-*|3-*|5-*|8-*) f v
+        XADD {tr} (1-*|1-*|1-*|2-*|3-*|5-*|8-*) f v
+        XADD {tr} (1-*|1-*|1-*|2-*|3-*|5-*|8-*) f v
+        XADD {tr} (MAXLEN ~ {c}|MINID ~ {tid}) [LIMIT {c}] (1-*|1-*|2-*|5-*|8-*) f v
+        XTRIM {tr} (MAXLEN ~ {i}|MINID ~ {tid}) [LIMIT {i}]
+        XTRIM {tr} (MAXLEN {i}|MINID {tid})
+        XTRIM {tr} MAXLEN ~ 5
+        XDEL {tr} {tid}+
+        XLEN {tr}
+        XINFO STREAM {tr}
+        XRANGE {tr} - +
+        XREVRANGE {tr} + - COUNT {c}
     """,
     "hyperloglog": """
         PFADD {p} {m}+

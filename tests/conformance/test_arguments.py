@@ -47,6 +47,15 @@ COMMANDS: dict[str, str] = {
         ZSCAN
     """,
     "hyperloglog": "PFADD PFCOUNT PFMERGE PFDEBUG PFSELFTEST",
+    "streams": """
+        XADD XLEN XRANGE XREVRANGE XDEL XTRIM XSETID XREAD XREADGROUP XACK XPENDING XCLAIM XAUTOCLAIM XGROUP
+        XGROUP|CREATE XGROUP|SETID XGROUP|DESTROY XGROUP|CREATECONSUMER XGROUP|DELCONSUMER XINFO XINFO|STREAM
+        XINFO|GROUPS XINFO|CONSUMERS
+    """,
+    "geo": """
+        GEOADD GEODIST GEOHASH GEOPOS GEOSEARCH GEOSEARCHSTORE GEORADIUS GEORADIUS_RO GEORADIUSBYMEMBER
+        GEORADIUSBYMEMBER_RO
+    """,
     "transactions": "MULTI EXEC DISCARD WATCH UNWATCH",
 }
 ALL_COMMANDS = [name for names in COMMANDS.values() for name in names.split()]
@@ -97,6 +106,8 @@ def test_every_wrong_type_is_answered_alike(duel: Duel, family: str) -> None:
         [b"SADD", b"t1", b"10"],
         [b"HSET", b"h1", b"a", b"10"],
         [b"ZADD", b"z1", b"1", b"a"],
+        [b"XADD", b"q1", b"1-1", b"a", b"10"],
+        [b"XGROUP", b"CREATE", b"q1", b"g1", b"0"],
     ]
     with duel.example():
         for request in wrong_type_variants(family):
@@ -111,6 +122,7 @@ def test_every_wrong_number_is_answered_alike(duel: Duel, family: str) -> None:
                 duel.pipeline("a", [[b"SET", b"s1", b"foobar"], [b"SET", b"n1", b"10"], [b"SELECT", b"0"]])
                 duel.pipeline("a", [[b"RPUSH", b"l1", b"a", b"b", b"c"], [b"SADD", b"t1", b"a", b"b", b"c"]])
                 duel.pipeline("a", [[b"ZADD", b"z1", b"1", b"a", b"2", b"b"], [b"ZADD", b"x1", b"0", b"a", b"0", b"b"]])
+                duel.pipeline("a", [[b"XADD", b"q1", b"1-*", b"a", b"b"], [b"XGROUP", b"CREATE", b"q1", b"g1", b"0"]])
             if request[0] in STEERED:
                 duel.call("a", request)
             else:

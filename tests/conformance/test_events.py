@@ -19,7 +19,7 @@ from tests.conformance.script import join
 from tests.conformance.test_sequences import PATIENT
 from tests.conformance.wire import Node, encode
 
-FAMILIES = ["strings", "bits", "lists", "sets", "zsets", "lex", "keys", "sort"]
+FAMILIES = ["strings", "bits", "lists", "sets", "zsets", "lex", "geo", "keys", "sort"]
 
 MARKER = b"(the next request)"
 

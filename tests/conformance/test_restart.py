@@ -18,7 +18,7 @@ from spoold.testing.process import ServerProcess
 
 ROUNDS = 4
 REQUESTS = 400
-FAMILIES = ["strings", "bits", "lists", "sets", "hashes", "hyperloglog", "zsets", "lex", "keys", "sort"]
+FAMILIES = ["strings", "bits", "lists", "sets", "hashes", "hyperloglog", "zsets", "lex", "geo", "keys", "sort"]
 
 
 @pytest.fixture

@@ -24,7 +24,21 @@ PATIENT = settings(
     **EXAMPLES,
 )
 
-PLAIN_FAMILIES = ["strings", "bits", "lists", "sets", "hashes", "hyperloglog", "zsets", "lex", "keys", "sort", "mixed"]
+PLAIN_FAMILIES = [
+    "strings",
+    "bits",
+    "lists",
+    "sets",
+    "hashes",
+    "hyperloglog",
+    "zsets",
+    "lex",
+    "geo",
+    "streams",
+    "keys",
+    "sort",
+    "mixed",
+]
 
 
 @pytest.mark.needs_redis

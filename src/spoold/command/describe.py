@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from spoold.command.spec import Flag, Keys, Spec
+from spoold.command.spec import Flag, Keys, Keyword, Spec
 from spoold.command.syntax import arguments
 from spoold.command.table import Entry
 from spoold.core.reply import SetReply, Simple
@@ -196,6 +196,8 @@ def _key_specs(spec: Spec) -> list[dict[bytes, Any]]:
     access = key_access(spec)
     if keys.finder is not None or (spec.flags & Flag.MOVABLEKEYS and not keys.numkeys):
         specs = [_key_spec(access.pop(0), keys.first, _range(0, 1))] if keys.first else []
+        if keys.keywords:
+            return specs + [_keyword_spec(*each) for each in zip(access, keys.keywords, strict=True)]
         return specs + [_key_spec(each, 0, {b"type": b"unknown", b"spec": {}}) for each in access]
     if keys.numkeys:
         specs = [_key_spec(access[0], keys.extra, _range(0, 1))] if keys.extra else []
@@ -218,3 +220,13 @@ def _key_spec(access: str, index: int, find: dict[bytes, Any]) -> dict[bytes, An
     if not index:
         begin = {b"type": b"unknown", b"spec": {}}
     return {b"flags": _names(access.split()), b"begin_search": begin, b"find_keys": find}
+
+
+def _keyword_spec(access: str, keyword: Keyword) -> dict[bytes, Any]:
+    spec = _key_spec(access, 0, _range(keyword.last, 1))
+    spec[b"begin_search"] = {
+        b"type": b"keyword",
+        b"spec": {b"keyword": keyword.word.encode(), b"startfrom": keyword.start},
+    }
+    spec[b"find_keys"][b"spec"][b"limit"] = keyword.limit
+    return spec

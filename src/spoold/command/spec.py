@@ -68,12 +68,27 @@ KeyFinder = Callable[[Sequence[bytes]], list[int]]
 
 
 @dataclass(frozen=True)
+class Keyword:
+    """A word behind which keys stand, as COMMAND INFO tells of it; `Keys.finder` is what finds them.
+
+    start: where the search for it begins. last: position of the last key from the word's successor, negative from the
+    end. limit: which part of what is left are keys: 2 is a half, 0 all.
+    """
+
+    word: str
+    start: int
+    last: int = 0
+    limit: int = 0
+
+
+@dataclass(frozen=True)
 class Keys:
     """Where the keys stand in a request whose word 0 is the command's name.
 
     first, last, step: positions; a negative last counts from the end.
     numkeys: position of a number that says how many keys follow it; extra: a further fixed key before it (0 = none).
     finder: for the few commands that none of this describes; gets the request, returns the positions.
+    keywords: the words by which it finds them, if there are such.
     access: how the keys are used, in COMMAND INFO's words (`RW insert`); `|` between keys that are used differently, of
         which the last part holds for all that follow. What is usual for the command's flags if empty.
     """
@@ -85,6 +100,7 @@ class Keys:
     extra: int = 0
     finder: KeyFinder | None = None
     access: str = ""
+    keywords: tuple[Keyword, ...] = ()
 
     def positions(self, request: Sequence[bytes]) -> list[int]:
         """The positions of the keys in `request`. raises: ValueError: the request names no sound number of keys."""

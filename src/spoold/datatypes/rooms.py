@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Final
 
+from spoold.datatypes.geo import points as geo_points
+from spoold.datatypes.geo import search as geo_search
 from spoold.datatypes.hashes import commands as hashes
 from spoold.datatypes.hashes import counters as hashes_counters
 from spoold.datatypes.hashes import scan as hashes_scan
@@ -51,6 +53,8 @@ ROOMS: Final[tuple[ModuleType, ...]] = (
     zsets_ranges,
     zsets_algebra,
     zsets_scan,
+    geo_points,
+    geo_search,
     streams,
     streams_reading,
     streams_groups,

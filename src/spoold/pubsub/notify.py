@@ -37,6 +37,8 @@ _READING: Final = {
     "bitfield": 0,
     "copy": 0,
     "sort": 0,
+    "georadius": 0,
+    "georadiusbymember": 0,
     "xreadgroup": 0,
     "bitop": 1,
     "pfmerge": 1,
@@ -50,9 +52,13 @@ _READING: Final = {
     "geosearchstore": 1,
 }
 # Of these only the first key that they read.
-_SINGLE: Final = frozenset({"set", "copy", "sort", "sort_ro", "bitfield", "zrangestore", "geosearchstore"})
+_SINGLE: Final = frozenset(
+    {"set", "copy", "sort", "sort_ro", "bitfield", "zrangestore", "geosearchstore", "georadius", "georadiusbymember"}
+)
 # These write nothing else before they know what is missing; the rest tell it before what they do.
-_TOLD_BEFORE: Final = frozenset({"set", "getset", *(name for name, first in _READING.items() if first)})
+_TOLD_BEFORE: Final = frozenset(
+    {"set", "getset", "georadius", "georadiusbymember", *(name for name, first in _READING.items() if first)}
+)
 
 # What `A` stands for: all classes but new keys and misses.
 _CLASSES_OF_ALL: Final = frozenset(

@@ -279,6 +279,15 @@ def each(ks: Keyspace, record: ZsetRecord) -> Iterator[tuple[bytes, float]]:
         yield from pairs(ks, record, keys)
 
 
+def between(ks: Keyspace, record: ZsetRecord, low: float, stop: float) -> Iterator[tuple[bytes, float]]:
+    """Members with low <= score < stop, and their scores; nothing may be written to the set meanwhile.
+
+    cost: O(members taken).
+    """
+    for keys in order.blocks(ks, record, order.from_score(record, low), order.from_score(record, stop)):
+        yield from pairs(ks, record, keys)
+
+
 def scan(ks: Keyspace, record: ZsetRecord, at: bytes, limit: int) -> tuple[list[tuple[bytes, float]], bytes]:
     """Up to `limit` members with their scores in the order of their packed bytes, from the place `at` on (b"": first).
 
