@@ -405,7 +405,7 @@ def test_no_more_address_space_is_an_error_and_nothing_is_touched_behind_it(
         """An LMDB environment that can't be mapped again."""
 
         def __init__(self, real: lmdb.Environment) -> None:
-            self.info, self.stat, self.begin = real.info, real.stat, real.begin
+            self.info, self.stat, self.begin, self.reader_check = real.info, real.stat, real.begin, real.reader_check
 
         def set_mapsize(self, size: int) -> None:
             raise lmdb.MemoryError("injected")

@@ -82,7 +82,9 @@ def life(tmp_path: Path) -> Life:
 
 
 def test_all_places_are_tried_here() -> None:
-    assert {*JOURNAL, *CHECKPOINT, *MAP} == set(crashpoints.NAMES)
+    # Those of backup, restore and compact are walked in tests/operations/test_killed.py.
+    server = {name for name in crashpoints.NAMES if not name.startswith(("backup-", "restore-", "compact-"))}
+    assert {*JOURNAL, *CHECKPOINT, *MAP} == server
 
 
 @pytest.mark.parametrize("count", [1, 2, 41])

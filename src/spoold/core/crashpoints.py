@@ -20,6 +20,14 @@ NAMES: Final = (
     "checkpoint-after-switch",
     "map-before-grow",
     "map-after-grow",
+    "backup-before-copy",
+    "backup-after-copy",
+    "backup-before-rename",
+    "restore-before-copy",
+    "restore-after-copy",
+    "restore-after-rename",
+    "compact-before-rename",
+    "compact-after-rename",
 )
 
 

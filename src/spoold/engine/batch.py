@@ -431,6 +431,7 @@ class Batch:
     def _begin_next(self, turn: int, *, double: bool = False) -> None:
         """A commit that holds `turn` was made: make room for what follows."""
         self.on_commit(turn)
+        self._env.forget_dead_readers()
         if double:
             self._env.double()
         else:

@@ -233,7 +233,7 @@ class Journal:
     def _by_first_turn(self) -> list[int]:
         """The segments, the one with the earlier turns first; one without a sound record is the last."""
         firsts = {}
-        for index in (0, 1):
+        for index in range(len(self._fds)):
             first = next(self._records(index), None)
             firsts[index] = 1 << 64 if first is None else first[0]
         return sorted(firsts, key=firsts.__getitem__)
@@ -310,7 +310,7 @@ class Journal:
         self._fds.append(fd)
         header = os.pread(fd, HEADER_BYTES, 0)
         size = os.fstat(fd).st_size
-        if _header_is_sound(header[:_HEADER_SIZE]):
+        if sound_header(header):
             if header[8:24] != self._database_id:
                 raise EngineError(f"{path} belongs to another database than data.mdb beside it; restore both together")
             salt = header[24:28]
@@ -360,7 +360,9 @@ class Journal:
         self._direct_fds = []
 
 
-def _header_is_sound(header: bytes) -> bool:
+def sound_header(block: bytes) -> bool:
+    """Whether a segment's first block is that of a journal."""
+    header = block[:_HEADER_SIZE]
     return (
         len(header) == _HEADER_SIZE and header.startswith(MAGIC) and _U32.pack(zlib.crc32(header[:-4])) == header[-4:]
     )

@@ -20,6 +20,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from spoold.core.errors import EngineError
 from spoold.datatypes.lists.store import TAG_BYTES, Tag
 from spoold.keyspace import layout
 from spoold.keyspace.keyspace import Databases
@@ -62,6 +63,32 @@ class Lease(NamedTuple):
     deadline_ms: int
     attempts: int
     token: bytes
+
+
+class Outline(NamedTuple):
+    """What a stored lease says of itself, without its item."""
+
+    id: int
+    queue: bytes
+    rank: int
+    owner: bytes
+    bound: bool
+    deadline_ms: int
+    attempts: int
+
+    def deadline_value(self, index: int) -> bytes:
+        """What stands under the deadline of such a lease in a database."""
+        return _DEADLINE.pack(index, self.rank) + self.queue
+
+
+def outline(raw: bytes) -> Outline:
+    """Read a stored lease. raises: EngineError: it is none."""
+    try:
+        deadline_ms, rank, is_bound, attempts, token = _HEAD.unpack_from(raw)
+        queue, owner = _queue(raw), _owner(raw)
+    except struct.error as error:
+        raise EngineError(f"damaged lease {raw[:32]!r}: {error}") from error
+    return Outline(unpack_u64(token[:8]), queue, rank, owner, bool(is_bound), deadline_ms, attempts)
 
 
 def get(dbs: Databases, handle: Handle) -> Lease | None:
