@@ -50,13 +50,14 @@ def install_scripts(dispatcher: Dispatcher) -> Runner:
     session = Session(dispatcher, _NoWire(), Peer(0, SCRIPT_ADDRESS, "", 0.0), _no_encoding, authenticated=True)
 
     def refusal(ctx: Context, entry: Entry, request: list[bytes]) -> CommandError | None:
-        if admission.checks or dispatcher.dbs.read_only:
-            return admission.refusal_inside(session, entry, request)
+        caller = dispatcher.running or session  # a script may do what its caller may
+        if dispatcher.dbs.read_only or not caller.user.unrestricted:
+            return admission.refusal_inside(caller, entry, request)
         return None
 
     runner = Runner(dispatcher.table, session.ctx, dispatcher.run_inside, refusal)
     runner.refuses_writes = admission.refuses_writes
-    runner.on_busy = partial(_set_busy, dispatcher)
+    runner.on_busy.append(partial(_set_busy, dispatcher))
     scripts, libraries = Scripts(dispatcher.dbs, runner), Libraries(dispatcher.dbs, runner)
 
     def may_write(request: list[bytes]) -> bool:
