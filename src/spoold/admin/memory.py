@@ -41,6 +41,7 @@ def memory_usage(ctx: Context, key: bytes, *options: bytes) -> int | None:
     returns: bytes, free space in pages not counted; nothing if there is no such key.
     raises: SyntaxFault, NotAnInteger.
     cost: O(samples).
+    differs: bytes in the data file, not in memory.
     """
     samples = _DEFAULT_SAMPLES
     args = Args(options)
@@ -61,6 +62,7 @@ def memory_stats(ctx: Context) -> Reply:
     """Tells what memory the process uses, and how large the data file is.
 
     returns: name → number; of Redis's names those that mean something here.
+    differs: of Redis's fields those that mean something here.
     """
     metrics = ctx.parts.get(Metrics)
     now = metrics.memory()

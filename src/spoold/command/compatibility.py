@@ -74,7 +74,7 @@ _INTRODUCTION: Final = """# Compatibility with Redis 7.0
 
 Of the {all} commands of Redis 7.0, subcommands counted, spoold has {present}. They take the same arguments and give the
 same replies and errors: random requests are played to both servers and compared byte for byte
-([conformance](architecture.md)). What is missing or differs on purpose stands below.
+([architecture](architecture.md#how-it-is-known-to-work)). What is missing or differs on purpose stands below.
 """
 
 

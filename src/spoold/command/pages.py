@@ -41,7 +41,8 @@ _NOTE: Final = "<!-- Written by `spoold docs`; change the declarations and docst
 _INTRODUCTION: Final = """# Commands
 
 The commands of the Redis listener. Names, arguments, replies and error texts are those of Redis 7.0; where spoold
-differs, the command says so. `COMMAND DOCS` tells the same to clients.
+differs, the command says so, and [compatibility](../compatibility.md) has all of it in one place. `COMMAND DOCS` tells
+the same to clients.
 """
 _LABELS: Final = {
     "returns": "Returns",

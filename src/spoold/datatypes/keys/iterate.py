@@ -26,6 +26,7 @@ def keys(ctx: Context, pattern: bytes) -> list[bytes]:
     """Lists all names that match a pattern.
 
     cost: O(names that start with what stands before the pattern's first wildcard).
+    differs: names come in the order of their bytes, in Redis in none.
     """
     if _WILD.isdisjoint(pattern):
         return [] if ctx.ks.find(pattern) is None else [pattern]

@@ -56,7 +56,10 @@ _HELP: Final = (
     group="generic",
 )
 def object_encoding(ctx: Context, key: bytes) -> bytes | None:
-    """Tells how Redis would keep the value of a key."""
+    """Tells how Redis would keep the value of a key.
+
+    differs: no value is kept that way; it is what Redis would choose for the value as it is now.
+    """
     record = ctx.ks.find(key)
     if record is None:
         return None
@@ -81,7 +84,10 @@ def object_freq(ctx: Context, key: bytes) -> None:
     group="generic",
 )
 def object_idletime(ctx: Context, key: bytes) -> int | None:
-    """Tells how many seconds a key was not used; no time of last use is kept, so 0."""
+    """Tells how many seconds a key was not used; no time of last use is kept, so 0.
+
+    differs: no time of last use is kept; always 0.
+    """
     return None if ctx.ks.find(key) is None else 0
 
 
@@ -94,7 +100,10 @@ def object_idletime(ctx: Context, key: bytes) -> int | None:
     group="generic",
 )
 def object_refcount(ctx: Context, key: bytes) -> int | None:
-    """Tells how many refer to the value of a key; always 1."""
+    """Tells how many refer to the value of a key; always 1.
+
+    differs: always 1; Redis shares small integers.
+    """
     return None if ctx.ks.find(key) is None else 1
 
 
