@@ -416,20 +416,20 @@ FORMS: dict[str, str] = {
         TTL {st}
         SET {st} {v}
     """,
-    # Small entries only: Redis ends a node also when it has grown large.
+    # Small entries only: Redis ends a node also when it has grown large. No MINID: it looks at deleted entries too.
     "trimming": """
         XADD {tr} (1-*|1-*|1-*|2-*|3-*|5-*|8-*) f v
         XADD {tr} (1-*|1-*|1-*|2-*|3-*|5-*|8-*) f v
         XADD {tr} (1-*|1-*|1-*|2-*|3-*|5-*|8-*) f v
-        XADD {tr} (MAXLEN ~ {c}|MINID ~ {tid}) [LIMIT {c}] (1-*|1-*|2-*|5-*|8-*) f v
-        XTRIM {tr} (MAXLEN ~ {i}|MINID ~ {tid}) [LIMIT {i}]
+        XADD {tr} MAXLEN ~ {c} [LIMIT {c}] (1-*|1-*|2-*|5-*|8-*) f v
+        XTRIM {tr} MAXLEN ~ {i} [LIMIT {i}]
         XTRIM {tr} (MAXLEN {i}|MINID {tid})
         XTRIM {tr} MAXLEN ~ 5
         XDEL {tr} {tid}+
         XLEN {tr}
         XINFO STREAM {tr}
-        XRANGE {tr} - +
-        XREVRANGE {tr} + - COUNT {c}
+        XRANGE {tr} - 9
+        XREVRANGE {tr} 9 - COUNT {c}
     """,
     "hyperloglog": """
         PFADD {p} {m}+

@@ -126,7 +126,9 @@ class CommandTable:
 
 def unknown_subcommand(container: str, sub: bytes) -> CommandError:
     """Redis's answer to a subcommand that the container has not."""
-    return CommandError(b"unknown subcommand '" + sub[:128] + b"'. Try " + container.upper().encode() + b" HELP.")
+    return CommandError(
+        b"unknown subcommand '" + sub.partition(b"\0")[0][:128] + b"'. Try " + container.upper().encode() + b" HELP."
+    )
 
 
 def check_arity(entry: Entry, request: Sequence[bytes]) -> CommandError | None:

@@ -459,6 +459,7 @@ class NoGroup(CommandError):
 
     def __init__(self, key: bytes, group: bytes, where: bytes = b"") -> None:
         """where: what follows in the text."""
+        key, group = key.partition(b"\0")[0], group.partition(b"\0")[0]
         super().__init__(b"No such key '" + key + b"' or consumer group '" + group + b"'" + where)
 
 
@@ -469,6 +470,7 @@ class NoGroupOfKey(CommandError):
 
     def __init__(self, key: bytes, group: bytes) -> None:
         """key: the stream's name."""
+        key, group = key.partition(b"\0")[0], group.partition(b"\0")[0]
         super().__init__(b"No such consumer group '" + group + b"' for key name '" + key + b"'")
 
 

@@ -157,8 +157,8 @@ def xclaim(ctx: Context, key: bytes, group_name: bytes, consumer_name: bytes, *a
     delivered_ms = claim.delivered_ms
     if delivered_ms is None or not 0 <= delivered_ms <= now_ms:
         delivered_ms = now_ms
-    consumer = groups.look_up_consumer(ks, key, record, group, consumer_name)
-    touched = {consumer.number: consumer}
+    consumer = None
+    touched: dict[int, Consumer] = {}
     shown: list[Reply] = []
     pending = group.pending
     for id_ in wanted:
@@ -180,6 +180,7 @@ def xclaim(ctx: Context, key: bytes, group_name: bytes, consumer_name: bytes, *a
             deliveries = claim.deliveries
         elif not claim.just_ids:
             deliveries += 1
+        consumer = consumer or _claimer(ks, key, record, group, consumer_name, touched)
         _hand_over(ks, record, group, consumer, id_, found, delivered_ms, deliveries, touched)
         shown.append(ids.show(id_) if claim.just_ids else [ids.show(id_), fields])
     if shown or advanced or group.pending != pending:
@@ -217,7 +218,7 @@ def _parse_claim(arguments: tuple[bytes, ...], now_ms: int) -> tuple[list[bytes]
         elif word == b"LASTID" and args:
             claim.last = ids.parse(args.take())
         else:
-            raise CommandError(b"Unrecognized XCLAIM option '" + text + b"'")
+            raise CommandError(b"Unrecognized XCLAIM option '" + text.partition(b"\0")[0] + b"'")
     return wanted, claim
 
 
@@ -244,9 +245,9 @@ def xautoclaim(
     count, just_ids = _parse_autoclaim(options)
     ks = ctx.ks
     record, group = _find(ks, key, group_name)
-    consumer = groups.look_up_consumer(ks, key, record, group, consumer_name)
+    consumer = None
     now_ms = ks.dbs.now_ms
-    touched = {consumer.number: consumer}
+    touched: dict[int, Consumer] = {}
     shown: list[Reply] = []
     deleted: list[Reply] = []
     go_on = ZERO
@@ -266,6 +267,7 @@ def xautoclaim(
         if idle_ms and now_ms - found.delivered_ms < idle_ms:
             continue
         deliveries = found.deliveries + (not just_ids)
+        consumer = consumer or _claimer(ks, key, record, group, consumer_name, touched)
         _hand_over(ks, record, group, consumer, found.id, found, now_ms, deliveries, touched)
         shown.append(ids.show(found.id) if just_ids else [ids.show(found.id), fields])
         count -= 1
@@ -309,6 +311,14 @@ def _find(ks: Keyspace, key: bytes, group_name: bytes) -> tuple[StreamRecord, Gr
     if record is None or group is None:
         raise NoGroup(key, group_name)
     return record, group
+
+
+def _claimer(
+    ks: Keyspace, key: bytes, record: StreamRecord, group: Group, name: bytes, touched: dict[int, Consumer]
+) -> Consumer:
+    """Who claims, made if needed; whoever finds nothing to claim is not."""
+    consumer = groups.look_up_consumer(ks, key, record, group, name)
+    return touched.setdefault(consumer.number, consumer)
 
 
 def _settle(ks: Keyspace, record: StreamRecord, group: Group, found: Pending, touched: dict[int, Consumer]) -> None:

@@ -203,8 +203,6 @@ def xsetid(ctx: Context, key: bytes, last_id: bytes, *options: bytes) -> Reply:
     record = store.find(ks, key)
     if record is None:
         raise NoSuchKey
-    if last < record.max_deleted:
-        raise CommandError("The ID specified in XSETID is smaller than current max_deleted_entry_id")
     if record.length:
         if last < windows.last_id(ks, record):
             raise CommandError("The ID specified in XSETID is smaller than the target stream top item")

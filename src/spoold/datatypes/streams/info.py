@@ -144,7 +144,7 @@ def _numbers(ks: Keyspace, record: StreamRecord) -> dict[bytes, Any]:
         b"radix-tree-nodes": nodes + (2 if nodes > 1 else 1),
         b"last-generated-id": ids.show(record.last),
         b"max-deleted-entry-id": ids.show(record.max_deleted),
-        b"entries-added": record.added,
+        b"entries-added": progress.signed(record.added),
         b"recorded-first-entry-id": ids.show(record.first),
     }
 

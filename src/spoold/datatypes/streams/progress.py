@@ -8,9 +8,14 @@ source: https://redis.io/docs/latest/commands/xinfo-groups/, consumer group lag;
 
 from __future__ import annotations
 
+from typing import Final
+
 from spoold.datatypes.streams.groups import UNKNOWN, Group
 from spoold.datatypes.streams.ids import ZERO
 from spoold.keyspace.record import StreamRecord
+
+_SIGN: Final = 1 << 63
+_ALL: Final = (1 << 64) - 1
 
 
 def position(record: StreamRecord, id_: bytes) -> int:
@@ -38,7 +43,7 @@ def lag(record: StreamRecord, group: Group) -> int | None:
     read = group.read
     if read == UNKNOWN or _has_gaps(record, group.last):
         read = position(record, group.last)
-    return None if read == UNKNOWN else record.added - read
+    return None if read == UNKNOWN else signed(record.added - read)
 
 
 def advance(record: StreamRecord, group: Group, ids: list[bytes]) -> None:
@@ -47,10 +52,15 @@ def advance(record: StreamRecord, group: Group, ids: list[bytes]) -> None:
         if id_ <= group.last:
             continue
         if group.read != UNKNOWN and not _has_gaps(record, id_):
-            group.read += 1
+            group.read = signed(group.read + 1)
         elif record.added:
-            group.read = position(record, id_)
+            group.read = signed(position(record, id_))
         group.last = id_
+
+
+def signed(count: int) -> int:
+    """A counter as Redis tells it: what clients set (ENTRIESREAD, ENTRIESADDED) may lead over the edge of 63 bits."""
+    return (count + _SIGN & _ALL) - _SIGN
 
 
 def _has_gaps(record: StreamRecord, start: bytes) -> bool:

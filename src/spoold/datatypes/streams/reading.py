@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from spoold.command.args import Args
 from spoold.command.context import STILL_WAITING, Context, Wait
-from spoold.command.spec import BLOCKING, MOVABLEKEYS, READONLY, WRITE, Keys, command
+from spoold.command.spec import BLOCKING, MOVABLEKEYS, READONLY, WRITE, Keys, Keyword, command
 from spoold.core.errors import BadIntegerTimeout, CommandError, NegativeTimeout, NoGroup, NotAnInteger, SyntaxFault
 from spoold.core.numerals import INT64_MAX, parse_int
 from spoold.core.reply import NULL_ARRAY, Keyed
@@ -57,7 +57,7 @@ def _stream_keys(first: int, request: Sequence[bytes]) -> list[int]:
 @command(
     "XREAD",
     flags=READONLY | BLOCKING | MOVABLEKEYS,
-    keys=Keys(finder=partial(_stream_keys, 1), access="RO access"),
+    keys=Keys(finder=partial(_stream_keys, 1), access="RO access", keywords=(Keyword("STREAMS", 1, -1, 2),)),
     since="5.0.0",
     syntax="XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
     arity=-4,
@@ -110,7 +110,7 @@ def _serve(ks: Keyspace, behind: dict[bytes, bytes], count: int, key: bytes) -> 
 @command(
     "XREADGROUP",
     flags=WRITE | BLOCKING | MOVABLEKEYS,
-    keys=Keys(finder=partial(_stream_keys, 4), access="RO access"),
+    keys=Keys(finder=partial(_stream_keys, 4), access="RO access", keywords=(Keyword("STREAMS", 4, -1, 2),)),
     since="5.0.0",
     syntax=(
         "XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]"
@@ -146,11 +146,11 @@ def xreadgroup(ctx: Context, *arguments: bytes) -> Any:
         found.append((key, record, group, LAST if text == b">" else ids.parse(text)))
     reply = Keyed()
     for key, record, group, id_ in found:
-        consumer = groups.look_up_consumer(ks, key, record, group, wanted.consumer)
         if id_ != LAST:
+            consumer = groups.look_up_consumer(ks, key, record, group, wanted.consumer)
             reply.append([key, _history(ks, record, group, consumer, id_, wanted.count)])
             continue
-        entries = _deliver(ks, key, record, group, consumer, wanted.count, no_ack=wanted.no_ack)
+        entries = _deliver(ks, key, record, group, wanted, wanted.count)
         if entries:
             reply.append([key, show_entries(entries)])
     if reply:
@@ -169,31 +169,21 @@ def _serve_group(ks: Keyspace, wanted: Reading, key: bytes) -> Any:
     group = groups.find(ks, key, record, wanted.group)
     if group is None:
         raise CommandError("the consumer group this client was blocked on no longer exists", "NOGROUP")
-    if group.last >= record.last or not record.length:
-        return STILL_WAITING
-    consumer = groups.look_up_consumer(ks, key, record, group, wanted.consumer)
-    count = wanted.count or _WAITING_COUNT
-    entries = _deliver(ks, key, record, group, consumer, count, no_ack=wanted.no_ack)
+    entries = _deliver(ks, key, record, group, wanted, wanted.count or _WAITING_COUNT)
     return Keyed([[key, show_entries(entries)]]) if entries else STILL_WAITING
 
 
 def _deliver(
-    ks: Keyspace,
-    key: bytes,
-    record: StreamRecord,
-    group: Group,
-    consumer: Consumer,
-    count: int | None,
-    *,
-    no_ack: bool,
+    ks: Keyspace, key: bytes, record: StreamRecord, group: Group, wanted: Reading, count: int | None
 ) -> list[store.Entry]:
-    """Give a consumer what is new to its group. cost: O(entries given)."""
+    """Give a consumer, which is made if needed, what is new to its group. cost: O(entries given)."""
     entries = store.read_after(ks, key, record, group.last, count)
     if not entries:
         return entries
+    consumer = groups.look_up_consumer(ks, key, record, group, wanted.consumer)
     given = [id_ for id_, _ in entries]
     progress.advance(record, group, given)
-    if not no_ack:
+    if not wanted.no_ack:
         now_ms = ks.dbs.now_ms
         for id_ in given:
             # Only where the group was set back (XGROUP SETID), or an entry was claimed before it was read.
@@ -247,8 +237,7 @@ def _parse(name: str, arguments: tuple[bytes, ...]) -> Reading:
             half, odd = divmod(len(names), 2)
             if odd:
                 raise CommandError(
-                    f"Unbalanced '{name}' list of streams: for each stream key an ID or '{'>' if of_group else '$'}'"
-                    " must be specified."
+                    "Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified."
                 )
             wanted.keys, wanted.after = names[:half], names[half:]
         elif word == b"COUNT" and args:

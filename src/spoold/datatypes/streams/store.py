@@ -32,6 +32,8 @@ _FEW: Final = 128
 # Entries that are read in one range.
 _MANY: Final = 1000
 _NODE_BYTES: Final = 4
+# What `node_added` is when nothing is to be added to the node any more.
+NODE_CLOSED: Final = (1 << 32) - 1
 _U32 = struct.Struct(">I")
 
 
@@ -68,7 +70,7 @@ def append(ks: Keyspace, name: bytes, record: StreamRecord, id_: bytes, fields: 
     if not record.length:
         record.first = id_
     record.length += 1
-    record.added += 1
+    record.added = record.added + 1 & 0xFFFFFFFFFFFFFFFF
     record.last = id_
     ks.changed(name, record)
 
@@ -165,6 +167,8 @@ def delete(ks: Keyspace, name: bytes, ids: Sequence[bytes]) -> int:
         record.head = None
         if lost_first:
             find_first(ks, name, record)
+        if record.length and node_of(ks, record, windows.last_id(ks, record)) != record.node:
+            record.node_added = NODE_CLOSED  # all of it is deleted, and Redis goes on with a new one
         ks.changed(name, record)
     return deleted
 

@@ -14,7 +14,7 @@ from typing import Final
 from spoold.command.args import Args
 from spoold.core.errors import CommandError
 from spoold.datatypes.streams import windows
-from spoold.datatypes.streams.ids import ZERO, parse_wide
+from spoold.datatypes.streams.ids import ZERO, parse
 from spoold.datatypes.streams.store import find_first, node_of
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.packing import after
@@ -69,7 +69,7 @@ def parse_option(args: Args, word: bytes, trim: Trim) -> bool:
         if trim.maxlen < 0:
             raise CommandError("The MAXLEN argument must be >= 0.")
     else:
-        trim.minid = parse_wide(args.take())
+        trim.minid = parse(args.take())
     trim.given = True
     return True
 
@@ -132,17 +132,16 @@ def _look_at_head(ks: Keyspace, name: bytes, record: StreamRecord) -> tuple[int,
     node = node_of(ks, record, record.first)
     if node == record.node:
         return record.length, windows.last_id(ks, record)
-    entries, last = 0, record.first
-    wanted = _FEW
-    while True:
-        ids = windows.first_ids(ks, name, record, wanted)
-        for id_ in ids[entries:]:
-            if node_of(ks, record, id_) != node:
-                record.head = (entries, last)
-                return entries, last
-            entries += 1
-            last = id_
-        wanted += _FEW
+    entries, last = 1, record.first
+    while following := windows.following(ks, name, record, last, _FEW):
+        inside = [id_ for id_ in following if node_of(ks, record, id_) == node]
+        if inside:
+            entries += len(inside)
+            last = inside[-1]
+        if len(inside) < len(following):
+            break
+    record.head = (entries, last)
+    return entries, last
 
 
 def _remove(ks: Keyspace, name: bytes, record: StreamRecord, count: int) -> int:
