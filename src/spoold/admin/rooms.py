@@ -18,6 +18,7 @@ from spoold.admin import (
     memory,
     monitor,
     persistence,
+    queues,
     replication,
 )
 from spoold.pubsub import commands as pubsub
@@ -29,6 +30,7 @@ ADMIN: Final[tuple[ModuleType, ...]] = (
     info,
     config,
     persistence,
+    queues,
     monitor,
     memory,
     debug,

@@ -176,6 +176,8 @@ class Keyspace:
 
     def emptied(self, name: bytes, record: Collection) -> None:
         """The last element of `record` was removed: an empty collection is no key."""
+        if self.dbs.on_emptied is not None:
+            self.dbs.on_emptied(self.index, name, record)
         self._unindex(name, record)
         self.count -= 1
         self.cache.add(name, ABSENT)
@@ -414,6 +416,7 @@ class Databases:
     flush_ms: when the strings of database 0 are to be dropped, Unix ms; NEVER_MS if they are not.
     expired_items: items of queues that were dropped because no one took them in time.
     stream_node_entries: how many entries of a stream approximate trimming removes together; 0 = all.
+    on_emptied: told of each collection that has lost its last element, with its database's index; None for no one.
     read_only: the disk refuses writes; a key that is due is hidden, but stays until it is taken out.
     """
 
@@ -433,6 +436,7 @@ class Databases:
         self.ready: dict[tuple[int, bytes], None] = {}
         self.cursors = CursorTable()
         self.on_rollback: list[Callable[[], None]] = []
+        self.on_emptied: Callable[[int, bytes, Collection], None] | None = None
         self.used: dict[int, Keyspace] = {}
         self._next_id = 0
         self.stamp = 0

@@ -160,6 +160,12 @@ def clear(ks: Keyspace, name: bytes) -> int:
     return record.items
 
 
+def items(ks: Keyspace, record: ScheduleRecord) -> Iterator[tuple[int, bytes]]:
+    """When each item is due (µs since 1970), and its value, the earliest first; nothing may change meanwhile."""
+    for key, value in _pairs(ks, record):
+        yield unpack_u64(key[-16:-8]) - BIAS, value
+
+
 def _pairs(ks: Keyspace, record: ScheduleRecord) -> Iterator[tuple[bytes, bytes]]:
     """Engine keys and values of all items in order; nothing may change before the last one is taken."""
     start, stop = record.prefix, after(record.prefix)
