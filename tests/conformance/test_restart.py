@@ -18,7 +18,21 @@ from spoold.testing.process import ServerProcess
 
 ROUNDS = 4
 REQUESTS = 400
-FAMILIES = ["strings", "bits", "lists", "sets", "hashes", "hyperloglog", "zsets", "lex", "geo", "keys", "sort"]
+FAMILIES = [
+    "strings",
+    "bits",
+    "lists",
+    "sets",
+    "hashes",
+    "hyperloglog",
+    "zsets",
+    "lex",
+    "geo",
+    "streams",
+    "trimming",
+    "keys",
+    "sort",
+]
 
 
 @pytest.fixture

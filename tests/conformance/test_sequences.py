@@ -35,6 +35,7 @@ PLAIN_FAMILIES = [
     "lex",
     "geo",
     "streams",
+    "trimming",
     "keys",
     "sort",
     "mixed",

@@ -41,7 +41,7 @@ class Ticker:
 
     interval_s: seconds between syncs with `--durability interval`, 0 otherwise. idle_s: 0 = never.
     active_expire: False leaves keys that are due to whoever looks at them (DEBUG SET-ACTIVE-EXPIRE).
-    each_tick: further duties.
+    each_tick: further duties. serve: tells those who wait for a key that it is gone (the dispatcher's).
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Ticker:
         self.idle_s = idle_s
         self.active_expire = True
         self.each_tick: list[Callable[[], None]] = []
+        self.serve: Callable[[], None] = _no_one
         self._first_write_s = 0.0
         self._seen_turns = 0
         self._next_sync_s = 0.0
@@ -131,6 +132,8 @@ class Ticker:
             return
         self._turn.begin()
         work()
+        if self._dbs.ready:
+            self.serve()
         self._turn.end()
 
     def _disconnect_idle(self) -> None:
@@ -146,3 +149,7 @@ class Ticker:
                 continue  # it need not say anything
             if now_s - session.active_s > self.idle_s:
                 connection.close()
+
+
+def _no_one() -> None:
+    """No one waits."""
