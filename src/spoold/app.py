@@ -111,6 +111,7 @@ class App:
         self.memcached_door = MemcachedDoor(self.dispatcher, _limits(settings), self._memcached_facts())
         self.queue_door = QueueDoor(self.dispatcher, _limits(settings))
         self.queue_duties = QueueDuties(self.dispatcher, self.clock)
+        self.ticker.serve = self.dispatcher.serve
         self.ticker.each_tick += [self.queue_duties.tick, self.queue_door.reads.return_orphans]
         self.simple_verbs = SimpleVerbs(self.dispatcher, self.lifecycle.stop)
         self.limits = _limits(settings)
