@@ -8,14 +8,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from huey import crontab
+from huey import PriorityRedisHuey, crontab
 from huey.exceptions import RetryTask
 
 from spoold.contrib.huey import SimpleHuey, SpooldHuey
 
 
 def build(kind: str, address: str, name: str, **options: Any) -> Any:
-    """A Huey of one kind: `server` (a port), `embedded` (a directory), `simple` (a port)."""
+    """A Huey of one kind: `server`, `simple` and Huey's own `redis` (a port), `embedded` (a directory)."""
+    if kind == "redis":
+        return PriorityRedisHuey(name, host="127.0.0.1", port=int(address), read_timeout=0.2, **options)
     if kind == "server":
         return SpooldHuey(name, port=int(address), read_timeout=0.2, **options)
     if kind == "embedded":

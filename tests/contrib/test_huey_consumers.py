@@ -17,7 +17,7 @@ from tests.contrib.tasks import noted
 from spoold.testing.process import ServerProcess
 
 WAIT_S = 20
-CONSUMERS = [(kind, workers) for kind in ("server", "simple") for workers in ("thread", "process", "greenlet")]
+CONSUMERS = [(kind, workers) for kind in ("server", "simple", "redis") for workers in ("thread", "process", "greenlet")]
 
 
 def until(done: Callable[[], bool]) -> None:
@@ -26,6 +26,10 @@ def until(done: Callable[[], bool]) -> None:
     while not done():
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
+
+
+# Huey's own storage hands locks and results over in its own way: one kind of workers is enough there.
+CONSUMERS = [pair for pair in CONSUMERS if pair[0] != "redis" or pair[1] == "thread"]
 
 
 @pytest.fixture(scope="module", params=CONSUMERS, ids="-".join)

@@ -18,11 +18,12 @@ from huey.api import Huey
 from huey.exceptions import ConfigurationError
 
 from spoold.client.redis import Client
+from spoold.contrib.huey_moving import Moved, move
 from spoold.contrib.huey_simple import SimpleStorage
 from spoold.contrib.huey_storage import CommandStorage
 from spoold.embedded.engine import share
 
-__all__ = ["SimpleHuey", "SimpleStorage", "SpooldHuey", "SpooldStorage"]
+__all__ = ["Moved", "SimpleHuey", "SimpleStorage", "SpooldHuey", "SpooldStorage", "move"]
 
 _ONE_PROCESS = (
     "an embedded spoold serves the threads of one process, and worker_type={!r} is none of that: run a server "
