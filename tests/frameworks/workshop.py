@@ -172,6 +172,12 @@ class Workshop:
         texts = [f"--- {p.output.name}\n" + "\n".join(p.text().splitlines()[-12:]) for p in self._programs]
         return "\n".join(texts)
 
+    def elsewhere(self, environment: str) -> Workshop:
+        """The same server and place in another environment; ends with this one."""
+        other = Workshop(environment, self.server, self.place)
+        other._programs = self._programs
+        return other
+
     def close(self) -> None:
         """End everything that was started."""
         for program in self._programs:
