@@ -48,7 +48,7 @@ HOMES: dict[str, frozenset[str]] = {
     "click": frozenset({"cli"}),
     "rich": frozenset({"cli"}),
     "lupa": frozenset({"scripting"}),
-    "uvloop": frozenset({"cli", "app", "server"}),
+    "uvloop": frozenset({"cli", "app", "embedded", "server"}),
 }
 
 # A handler is a plain function of its arguments: these stay outside, where a test can replace them.

@@ -23,7 +23,7 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
@@ -32,7 +32,7 @@ from spoold.command.parts import Parts
 from spoold.command.peer import Peer
 from spoold.command.table import CommandTable
 from spoold.core.clock import SystemClock
-from spoold.core.errors import EngineError, SpooldError, WritesRefused
+from spoold.core.errors import SpooldError, WritesRefused
 from spoold.datatypes.rooms import ROOMS
 from spoold.dispatch import multi
 from spoold.dispatch.dispatcher import Dispatcher
@@ -46,6 +46,13 @@ from spoold.protocol.replies import encode2
 from spoold.server.connection import Connections
 from spoold.server.queue_duties import QueueDuties
 from spoold.server.ticker import Ticker
+
+try:
+    import uvloop
+
+    _new_loop: Callable[[], asyncio.AbstractEventLoop] | None = uvloop.new_event_loop
+except ImportError:  # no uvloop on this platform: asyncio's own loop
+    _new_loop = None
 
 log = logging.getLogger("spoold.embedded")
 
@@ -221,7 +228,7 @@ class _Engine:
 
     def _main(self) -> None:
         try:
-            with asyncio.Runner() as runner:
+            with asyncio.Runner(loop_factory=_new_loop) as runner:
                 runner.run(self._serve())
         except (SpooldError, OSError) as error:
             self._failure = error
