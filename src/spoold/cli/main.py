@@ -5,9 +5,7 @@ from __future__ import annotations
 import click
 
 from spoold import __version__
-from spoold.cli.docs import docs
-from spoold.cli.serve import serve
-from spoold.cli.simple import simple
+from spoold.cli import bench, completion, data, docs, queues, serve, server, simple
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -19,6 +17,8 @@ def main() -> None:
     spoold serve            serve Redis clients on 127.0.0.1:6379, data in ./spoold-data
     spoold serve --memory   the same, keeping nothing
     spoold simple           serve only huey's simple protocol, on 127.0.0.1:31337
+    spoold status           ask the server at --url (SPOOLD_URL) how it is
+    spoold backup DIR       copy the data of a server that runs, or does not
     """
 
 
@@ -28,6 +28,27 @@ def version() -> None:
     click.echo(__version__)
 
 
-main.add_command(serve)
-main.add_command(docs)
-main.add_command(simple)
+for _command in (
+    serve.serve,
+    simple.simple,
+    docs.docs,
+    server.status,
+    server.top,
+    server.monitor,
+    server.clients,
+    server.config,
+    queues.queues,
+    queues.peek,
+    queues.push,
+    queues.pop,
+    queues.move,
+    queues.purge,
+    queues.leases,
+    bench.bench,
+    data.backup,
+    data.restore,
+    data.verify,
+    data.compact,
+    completion.completion,
+):
+    main.add_command(_command)

@@ -10,7 +10,7 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
 from spoold.client.errors import ConnectionFailed, TimedOut
@@ -106,6 +106,25 @@ class Link:
             if not done:
                 self.close()
         return replies
+
+    def listen(self, request: bytes) -> Iterator[Any]:
+        """Send a request whose replies do not end (MONITOR, SUBSCRIBE); gives them as they come, however long it takes.
+
+        raises: ConnectionFailed: the connection ended, or something else than replies came.
+        """
+        reader = self._reader
+        try:
+            self._socket.settimeout(None)
+            self._socket.sendall(request)
+            while data := self._socket.recv(_CHUNK_BYTES):
+                yield from reader.feed(data)
+                if reader.broken is not None:
+                    raise ConnectionFailed(f"{self.place} does not speak {self._protocol}: {reader.broken}")
+        except OSError as error:
+            raise ConnectionFailed(f"the connection to {self.place} broke: {error.strerror or error}") from error
+        finally:
+            self.close()
+        raise ConnectionFailed(f"{self.place} closed the connection")
 
     def _receive(self, count: int) -> list[Any]:
         reader = self._reader

@@ -16,7 +16,7 @@ ConnectionFailed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -37,6 +37,7 @@ class Client:
     address: host and port, or the path of a unix socket. db: the database that its commands see.
     timeout_s: how long to wait for a connection, and then for the next bytes; None = for ever.
     patience_s: how long to go on trying while the server is away.
+    greeting: what each connection begins with: who it is, which database.
     """
 
     def __init__(
@@ -57,13 +58,13 @@ class Client:
         self.db = db
         self.timeout_s = timeout_s
         self.patience_s = patience_s
-        self._greeting: list[Command] = []
+        self.greeting: list[Command] = []
         if password is not None:
-            self._greeting.append(("AUTH", username, password) if username else ("AUTH", password))
+            self.greeting.append(("AUTH", username, password) if username else ("AUTH", password))
         if db:
-            self._greeting.append(("SELECT", db))
+            self.greeting.append(("SELECT", db))
         if name:
-            self._greeting.append(("CLIENT", "SETNAME", name))
+            self.greeting.append(("CLIENT", "SETNAME", name))
         self._pool = Pool(self._connect)
 
     @classmethod
@@ -126,6 +127,16 @@ class Client:
                 raise CommandError(reply)
         return replies
 
+    def listen(self, *words: Word) -> Iterator[Any]:
+        """Run a command whose replies do not end (MONITOR, SUBSCRIBE), on a connection of its own; gives them.
+
+        raises: CommandError, ConnectionFailed.
+        """
+        for reply in self._connect().listen(pack_commands([words])):
+            if reply.__class__ is Refusal:
+                raise CommandError(reply)
+            yield reply
+
     def close(self) -> None:
         """Close the connections that no call uses; a later command opens a new one."""
         self._pool.close()
@@ -144,8 +155,8 @@ class Client:
     def _connect_once(self) -> Link:
         """raises: ConnectionFailed, TimedOut; CommandError: the server does not let this client in."""
         link = Link(self.address, self.timeout_s, AnswerReader(), "the Redis protocol")
-        if self._greeting:
-            for answer in link.ask(pack_commands(self._greeting), len(self._greeting)):
+        if self.greeting:
+            for answer in link.ask(pack_commands(self.greeting), len(self.greeting)):
                 if answer.__class__ is Refusal:
                     link.close()
                     raise CommandError(answer)
