@@ -3,9 +3,10 @@
     python bench/huey_jobs.py                two minutes or so
     python bench/huey_jobs.py --quick        one short round, to see that it works
 
-A job is a task of one argument that returns it: Huey looks whether it is revoked, runs it, stores its result. One process
-adds jobs from one thread (`add`), then runs them with Huey's own consumer (`run`); `both` is jobs a second over the two
-together. Redis has its default durability (none) here, and once `appendfsync always`, which is what spoold promises.
+A job is a task of one argument that returns it: Huey looks whether it is revoked, runs it, stores its result. One
+process adds jobs from one thread (`add`), then runs them with Huey's own consumer (`run`); `both` is jobs a second over
+the two together. Redis keeps nothing on disk here, and then once more with `appendfsync always`, which is what spoold
+promises. (The file is not called huey.py: it could not import Huey then.)
 """
 
 from __future__ import annotations
@@ -139,9 +140,7 @@ def main(jobs: int, rounds: int, quick: bool, kinds: str, directory: Path | None
     middle = {name: {key: statistics.median(r[key] for r in all_) for key in all_[0]} for name, all_ in found.items()}
     rows: list[Sequence[str]] = []
     for name, figures in middle.items():
-        ratios = [
-            f"{figures['both'] / middle[other]['both']:.2f}" if other in middle else "" for other in TARGETS
-        ]
+        ratios = [f"{figures['both'] / middle[other]['both']:.2f}" if other in middle else "" for other in TARGETS]
         rows.append([name, *(f"{figures[key]:,.0f}" for key in ("add", "run", "both")), *ratios])
     print(table(["storage", "add", "run", "both", *(f"× {other}" for other in TARGETS)], rows, markdown=True))
 
