@@ -209,7 +209,7 @@ def test_reply_takes_no_other_mode(a: Client) -> None:
     assert a("CLIENT", "NO-TOUCH", "FOO") == SYNTAX
 
 
-# -- UNBLOCK, tracking
+# -- UNBLOCK
 
 
 def test_unblock_ends_the_waiting(a: Client, b: Client) -> None:
@@ -228,12 +228,3 @@ def test_what_stood_behind_the_waiting_goes_on(a: Client, b: Client) -> None:
     b.send_many([("BLPOP", "q", 0), ("SET", "k", "v")])
     a("CLIENT", "UNBLOCK", 2)
     assert b.replies() == [None, b"OK"]
-
-
-def test_tracking_is_refused_plainly(a: Client) -> None:
-    assert a("CLIENT", "TRACKING", "ON") == Error("ERR client side caching is not supported by spoold")
-    assert a("CLIENT", "TRACKING", "OFF") == b"OK"
-    assert a("CLIENT", "TRACKING", "FOO") == SYNTAX
-    assert a("CLIENT", "GETREDIR") == -1
-    assert a("CLIENT", "TRACKINGINFO") == [b"flags", [b"off"], b"redirect", -1, b"prefixes", []]
-    assert a("CLIENT", "CACHING", "YES").startswith("ERR CLIENT CACHING can be called only when")

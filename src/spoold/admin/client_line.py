@@ -46,7 +46,7 @@ def client_line(session: Session, now_s: float, *, me: bool) -> bytes:
         "events": "r" if not session.choked else "rw",
         "cmd": peer.last_command if me else _last_command(session),
         "user": peer.user.decode("utf-8", "surrogateescape"),
-        "redir": -1,
+        "redir": -1 if session.tracking is None else session.tracking.redirect_id,
         "resp": peer.protocol,
     }
     if peer.lib_name or peer.lib_version:
@@ -58,6 +58,7 @@ def client_line(session: Session, now_s: float, *, me: bool) -> bytes:
 def _flags(session: Session) -> str:
     """The letters of Redis for what holds for a connection, in Redis's order; N if nothing does."""
     watch = session.watch
+    tracker = session.tracking
     waits = session.waiter is not None or session in session.dispatcher.pause.held
     letters = (
         ("O", "monitor" in session.special),
@@ -66,6 +67,9 @@ def _flags(session: Session) -> str:
         ("b", waits),
         ("d", watch is not None and watch.broken),
         ("c", session.closing),
+        ("t", tracker is not None),
+        ("R", tracker is not None and tracker.broken),
+        ("B", tracker is not None and tracker.bcast),
         ("U", session.peer.address.endswith(":0")),
         ("e", session.peer.no_evict),
         ("T", session.peer.no_touch),

@@ -23,7 +23,6 @@ from spoold.core.errors import (
     NoSuchClient,
     NotAnInteger,
     SyntaxFault,
-    TrackingIsOff,
     Unblocked,
 )
 from spoold.core.numerals import INT64_MAX, parse_int
@@ -135,40 +134,6 @@ def client_no_touch(ctx: Context, mode: bytes) -> Reply:
     """Notes whether the connection's reads count as use of a key; nothing depends on it in spoold."""
     ctx.peer.no_touch = _on_or_off(mode)
     return OK
-
-
-@command("CLIENT|GETREDIR", flags=_FLAGS, since="6.0.0", syntax="CLIENT GETREDIR", group=_GROUP)
-def client_getredir(ctx: Context) -> int:
-    """Returns -1: the connection does not track keys."""
-    return -1
-
-
-@command("CLIENT|TRACKINGINFO", flags=_FLAGS, since="6.2.0", syntax="CLIENT TRACKINGINFO", group=_GROUP)
-def client_trackinginfo(ctx: Context) -> Reply:
-    """Tells that the connection does not track keys."""
-    return {b"flags": [b"off"], b"redirect": -1, b"prefixes": []}
-
-
-@command("CLIENT|TRACKING", flags=_FLAGS, since="6.0.0", syntax="CLIENT TRACKING ON | OFF", group=_GROUP)
-def client_tracking(ctx: Context, mode: bytes, *options: bytes) -> Reply:
-    """Refuses to track keys for a client's cache; OFF is what is anyway.
-
-    raises: CommandError: ON.
-    """
-    if mode.upper() == b"ON":
-        raise CommandError("client side caching is not supported by spoold")
-    if mode.upper() != b"OFF" or options:
-        raise SyntaxFault
-    return OK
-
-
-@command("CLIENT|CACHING", flags=_FLAGS, since="6.0.0", syntax="CLIENT CACHING YES | NO", group=_GROUP)
-def client_caching(ctx: Context, mode: bytes) -> Reply:
-    """Refuses, as the connection does not track keys.
-
-    raises: TrackingIsOff, always.
-    """
-    raise TrackingIsOff
 
 
 # -- all connections --------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from spoold.core.numerals import parse_int, parse_int32
 from spoold.core.reply import OK, PONG, Reply, Simple
 from spoold.dispatch.session import session_of
 from spoold.pubsub.hub import Hub
+from spoold.pubsub.tracking import Tracking
 
 _FLAGS = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY
 _RESET = Simple(b"RESET")
@@ -132,13 +133,14 @@ def hello(ctx: Context, protover: bytes | None = None, *options: bytes) -> Reply
 def reset(ctx: Context) -> Reply:
     """Puts the connection back into the state of a fresh one.
 
-    Ends MULTI, WATCH, MONITOR, subscriptions and CLIENT REPLY; database 0, RESP2, no name; a password must be given
-    again.
+    Ends MULTI, WATCH, MONITOR, subscriptions, tracking and CLIENT REPLY; database 0, RESP2, no name; a password must be
+    given again.
     source: Redis's RESET page; tried with redis 7.0.15.
     """
     session = session_of(ctx)
     ctx.parts.get(Monitor).forget(session)
     ctx.parts.get(Hub).forget(session)
+    ctx.parts.get(Tracking).end(session)
     session.special.clear()
     session.mute = False
     session.skip_reply = 0

@@ -26,6 +26,7 @@ from spoold.keyspace.expiry import count_expiring
 from spoold.metrics.info import Fields, human_bytes, render
 from spoold.metrics.registry import Metrics, total_memory
 from spoold.pubsub.hub import Hub
+from spoold.pubsub.tracking import Tracking
 
 REDIS_VERSION = "7.0.15"
 """The version of Redis whose commands and replies these are: clients choose by it what they send."""
@@ -111,7 +112,7 @@ def _clients(ctx: Context) -> Fields:
         "cluster_connections": 0,
         "maxclients": ctx.parts.get(Host).connections.max_clients,
         "blocked_clients": dispatcher.parked + len(dispatcher.pause.held),
-        "tracking_clients": 0,
+        "tracking_clients": ctx.parts.get(Tracking).clients,
     }
 
 
@@ -170,7 +171,7 @@ def _persistence(ctx: Context) -> Fields:
 
 def _stats(ctx: Context) -> Fields:
     dispatcher, metrics = ctx.parts.get(Dispatcher), ctx.parts.get(Metrics)
-    hub = ctx.parts.get(Hub)
+    hub, tracking = ctx.parts.get(Hub), ctx.parts.get(Tracking)
     entries = dispatcher.entries()
     counted = metrics.since_reset(totals(ctx))
     return {
@@ -194,6 +195,9 @@ def _stats(ctx: Context) -> Fields:
         "pubsub_channels": len(hub.channels),
         "pubsub_patterns": len(hub.patterns),
         "pubsubshard_channels": len(hub.shards),
+        "tracking_total_keys": tracking.keys,
+        "tracking_total_items": tracking.items,
+        "tracking_total_prefixes": tracking.prefixes,
         "latest_fork_usec": 0,
         "total_forks": 0,
         "total_error_replies": sum(entry.failed + entry.rejected for entry in entries),

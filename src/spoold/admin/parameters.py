@@ -225,12 +225,22 @@ PARAMETERS: Final = (
         b"",
         "Classes of keyspace events that are told (`A` = all), on channels by key (`K`), by event (`E`).",
     ),
+    Parameter(
+        "tracking-table-max-keys", LONG, b"1000000", "Most keys that clients with CLIENT TRACKING are remembered for."
+    ),
     Parameter("acllog-max-len", LONG, b"128", "How many denials ACL LOG keeps."),
     Parameter(
         "acl-pubsub-default",
         choice(b"allchannels", b"resetchannels"),
         b"resetchannels",
         "Whether new users may use all channels.",
+    ),
+    Parameter(
+        "lua-time-limit",
+        LONG,
+        b"5000",
+        "Milliseconds that a script runs before other clients are answered BUSY, and it can be killed; 0 = never.",
+        alias="busy-reply-threshold",
     ),
     Parameter("loglevel", LOG_LEVEL, b"notice", "Least serious messages that are logged."),
     Parameter(
@@ -286,11 +296,9 @@ PARAMETERS: Final = (
     Parameter("list-max-listpack-size", integer(-INT32_MAX, INT32_MAX), b"-2", alias="list-max-ziplist-size"),
     Parameter("list-compress-depth", COUNT, b"0"),
     Parameter("stream-node-max-bytes", memory(), b"4096"),
-    Parameter("lua-time-limit", LONG, b"5000", alias="busy-reply-threshold"),
     Parameter("latency-tracking", YES_NO, b"yes"),
     Parameter("latency-tracking-info-percentiles", PERCENTILES, b"50 99 99.9"),
     Parameter("latency-monitor-threshold", LONG, b"0"),
-    Parameter("tracking-table-max-keys", LONG, b"1000000"),
     Parameter("client-output-buffer-limit", OUTPUT_LIMITS, _show_output_limits(_OUTPUT_LIMITS)),
     Parameter("stop-writes-on-bgsave-error", YES_NO, b"yes"),
     Parameter("rdbcompression", YES_NO, b"yes"),

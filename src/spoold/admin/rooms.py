@@ -20,12 +20,14 @@ from spoold.admin import (
     persistence,
     queues,
     replication,
+    tracking,
 )
 from spoold.pubsub import commands as pubsub
 
 ADMIN: Final[tuple[ModuleType, ...]] = (
     connection,
     clients,
+    tracking,
     introspection,
     info,
     config,

@@ -24,6 +24,7 @@ from spoold.metrics.slowlog import SlowLog
 from spoold.pubsub.commands import refuse_while_subscribed
 from spoold.pubsub.hub import Hub
 from spoold.pubsub.notify import Notifier, note_misses
+from spoold.pubsub.tracking import Tracking
 from spoold.settings import Settings
 
 # Levels of the log as Redis names them. What it calls a notice is an info here.
@@ -58,6 +59,7 @@ def install(parts: Parts, dispatcher: Dispatcher, settings: Settings, host: Host
     config.on_set("acl-pubsub-default", lambda word: setattr(users, "all_channels", word == b"allchannels"))
     for part in (host, config, slowlog, metrics, hub, Monitor(dispatcher), users, acl_log, acl_file, access):
         parts.add(part)
+    parts.add(_install_tracking(config, dispatcher))
     dispatcher.on_leave.append(hub.forget)
     dispatcher.admission.checks.append(refuse_while_subscribed)
     notifier = Notifier(hub, dispatcher.dbs)
@@ -79,6 +81,27 @@ def install(parts: Parts, dispatcher: Dispatcher, settings: Settings, host: Host
         config.on_set(name, partial(setattr, limits, attribute))
     host.duties.each_tick.append(lambda: _sample(metrics, dispatcher, host))
     return config
+
+
+def _install_tracking(config: Config, dispatcher: Dispatcher) -> Tracking:
+    tracking = Tracking(dispatcher.dbs, lambda: dispatcher.running)
+
+    def note_reads(on: bool) -> None:
+        dispatcher.before[:] = [hook for hook in dispatcher.before if hook != tracking.note_read]
+        if on:
+            dispatcher.before.append(tracking.note_read)
+
+    def close() -> None:
+        if tracking.clients:
+            tracking.deliver(dispatcher.sessions)
+        dispatcher.running = None
+
+    tracking.on_readers = note_reads
+    dispatcher.turn.on_closing.append(close)
+    dispatcher.turn.on_end.append(tracking.settle)
+    dispatcher.on_leave.append(tracking.end)
+    config.on_set("tracking-table-max-keys", tracking.limit)
+    return tracking
 
 
 def load_users(users: Users, settings: Settings) -> AclFile:

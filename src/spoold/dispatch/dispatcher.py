@@ -389,6 +389,13 @@ class Dispatcher:
 
     def _try_again(self, waiter: Waiter, name: bytes) -> Any:
         """What a waiter gets from the key `name`; a Wait if nothing."""
+        pusher, self.running = self.running, waiter.owner
+        try:
+            return self._take_for(waiter, name)
+        finally:
+            self.running = pusher
+
+    def _take_for(self, waiter: Waiter, name: bytes) -> Any:
         try:
             if waiter.serve is not None:
                 return waiter.serve(name)

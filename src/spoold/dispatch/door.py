@@ -50,6 +50,7 @@ class Door:
         turn.sessions.append(session)
         turn.commands += len(requests)
         self.requests += len(requests)
+        dispatcher.running = session
         session.active_s = turn.now_s
         session.rest = rest = iter(requests)
         append = session.out.append

@@ -57,7 +57,7 @@ def install_scripts(dispatcher: Dispatcher) -> Runner:
 
     runner = Runner(dispatcher.table, session.ctx, dispatcher.run_inside, refusal)
     runner.refuses_writes = admission.refuses_writes
-    runner.on_busy.append(partial(_set_busy, dispatcher))
+    runner.on_busy = partial(_set_busy, dispatcher)
     scripts, libraries = Scripts(dispatcher.dbs, runner), Libraries(dispatcher.dbs, runner)
 
     def may_write(request: list[bytes]) -> bool:

@@ -14,6 +14,7 @@ from spoold.core.reply import Lasting, Unasked
 from spoold.keyspace.waiters import Waiter
 from spoold.keyspace.watchers import Watch
 from spoold.pubsub.hub import Subscriptions
+from spoold.pubsub.tracking import Tracker
 
 if TYPE_CHECKING:
     from spoold.dispatch.dispatcher import Dispatcher
@@ -71,7 +72,7 @@ class Session:
     encode: the codec's encoder for the protocol version that the client chose.
     last: the last command that it ran, None if that was unknown.
     user: whom it is logged in as.
-    subscriptions: what it listens to, None for nothing.
+    subscriptions: what it listens to, None for nothing. tracking: how it is told of changes, None if it is not.
     """
 
     __slots__ = (
@@ -99,6 +100,7 @@ class Session:
         "skip_reply",
         "special",
         "subscriptions",
+        "tracking",
         "transaction",
         "transaction_limit_bytes",
         "user",
@@ -140,6 +142,7 @@ class Session:
         self.skip_reply = 0  # CLIENT REPLY SKIP: 2 = with the next command, 1 = this one
         self.special: set[str] = set()  # further reasons to leave the hot path: monitor, …
         self.subscriptions: Subscriptions | None = None
+        self.tracking: Tracker | None = None
         self.settle()
 
     @property
@@ -157,6 +160,7 @@ class Session:
             and not self.skip_reply
             and not self.special
             and (self.subscriptions is None or self.peer.protocol != 2)
+            and (self.tracking is None or self.tracking.bcast)
             and not self.dispatcher.alert
         )
 

@@ -34,6 +34,7 @@ class Turn:
     on_lost: told when the state can't be trusted any more: the server must stop.
     resume: the dispatcher's. now_s: monotonic time at which the turn began.
     on_read_only: told when writes begin to be refused, and when they are taken again.
+    on_closing: called when a turn ends, before it is committed. on_end: behind it.
     sessions: who has replies to be sent. commands: how many ran in this turn. woken: who may go on after it.
     """
 
@@ -60,6 +61,7 @@ class Turn:
         self.aborted = 0
         self.bytes_out = 0
         self.now_s = 0.0
+        self.on_closing: list[Callable[[], None]] = []
         self.on_end: list[Callable[[], None]] = []
         self.on_read_only: Callable[[bool], None] = _tell_no_one
 
@@ -87,6 +89,8 @@ class Turn:
         if not self.open:
             return
         try:
+            for hook in self.on_closing:
+                hook()
             self.dbs.write()
             self.commit.commit_turn()
         except WritesRefused as error:

@@ -200,7 +200,9 @@ class Keyspace:
             record = self._load(name)
         self._drop(name, record)
         self.cache.add(name, ABSENT)
+        self.dbs.falls_due = True
         self.changed(name, ABSENT)
+        self.dbs.falls_due = False
         self.dbs.expired += 1
         if self.notify:
             self.notify(events.EXPIRED, b"expired", name)
@@ -213,6 +215,12 @@ class Keyspace:
         return None if record is ABSENT else record.expire_ms
 
     def tell(self, name: bytes) -> None:
+        """Tell that `name` has changed: whoever watches it, waits for it, or asked for all changes."""
+        self._wake(name)
+        if self.dbs.on_change is not None:
+            self.dbs.on_change(self.index, name)
+
+    def _wake(self, name: bytes) -> None:
         """Break the watches on `name`; if its waiters may go on, or are to know that it is gone, note that."""
         for watch in self.watches.get(name, ()):
             watch.broken = True
@@ -272,7 +280,11 @@ class Keyspace:
         for name in list(self.observed):
             expire_ms = self.expires_at(name)
             if expire_ms == 0 or (expire_ms is not None and expire_ms > self.dbs.now_ms):
-                self.tell(name)
+                self._wake(name)
+
+    def _tell_flushed(self) -> None:
+        if self.dbs.on_flush is not None:
+            self.dbs.on_flush()
 
     # -- all names ----------------------------------------------------------------------------------------------
 
@@ -316,6 +328,7 @@ class Keyspace:
     def flush(self) -> None:
         """Drop all keys. cost: O(1), all is reclaimed later."""
         self.write()  # else the reclaimer finds what MOVE took out, and misses what this turn created
+        self._tell_flushed()
         if self.count == 0:
             return
         self.dbs.drop(self.database_id, layout.DROPPED_DATABASE)
@@ -325,7 +338,8 @@ class Keyspace:
         """Drop all strings, and nothing else. cost: O(names that someone watches), all is reclaimed later."""
         for name in list(self.observed):
             if isinstance(self.find(name), StringRecord):
-                self.tell(name)
+                self._wake(name)
+        self._tell_flushed()
         self.write()  # else a string of this turn is written behind the mark, with a stamp before it
         if self.count == 0:
             return
@@ -352,6 +366,7 @@ class Keyspace:
 
     def become(self, database_id: int, count: int) -> None:
         """Show the names of another database id (FLUSHDB, SWAPDB); `write` comes before it."""
+        self._tell_flushed()
         self.tell_present()
         self.cache.clear()
         self.database_id = database_id
@@ -406,6 +421,16 @@ class Keyspace:
             record.alarmed_ms = 0
 
 
+class EveryName(dict[bytes, int]):
+    """What a keyspace observes if all changes are to be told: `name in` it holds for any name."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __bool__(self) -> bool:
+        return True
+
+
 class Databases:
     """The 16 databases, what they share, and the end of a turn.
 
@@ -417,6 +442,9 @@ class Databases:
     expired_items: items of queues that were dropped because no one took them in time.
     stream_node_entries: how many entries of a stream approximate trimming removes together; 0 = all.
     on_emptied: told of each collection that has lost its last element, with its database's index; None for no one.
+    on_change: told (database, name) of each change of a name that is observed. on_flush: told that many names go or
+        come at once. None for no one.
+    falls_due: what changes now does so by itself, because its time has come.
     read_only: the disk refuses writes; a key that is due is hidden, but stays until it is taken out.
     """
 
@@ -436,6 +464,9 @@ class Databases:
         self.ready: dict[tuple[int, bytes], None] = {}
         self.cursors = CursorTable()
         self.on_rollback: list[Callable[[], None]] = []
+        self.on_change: Callable[[int, bytes], None] | None = None
+        self.on_flush: Callable[[], None] | None = None
+        self.falls_due = False
         self.on_emptied: Callable[[int, bytes, Collection], None] | None = None
         self.used: dict[int, Keyspace] = {}
         self._next_id = 0
