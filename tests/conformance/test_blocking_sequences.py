@@ -97,7 +97,7 @@ def test_random_waiters_are_served_alike(duel: Duel) -> None:
             waiting: dict[str, tuple[bytes, ...]] = {}
             for kind, connection, what in steps:
                 if kind == "park" and connection not in waiting:
-                    if _park(duel, connection, what):
+                    if park_on_both(duel, connection, what):
                         waiting[connection] = what
                 elif kind == "leave" and connection in waiting:
                     del waiting[connection]
@@ -109,21 +109,21 @@ def test_random_waiters_are_served_alike(duel: Duel) -> None:
                         duel.call("a", request)
                 elif kind == "pipeline":
                     duel.pipeline("a", what)
-                _take_answers(duel, waiting)
+                take_answers(duel, waiting)
                 if duel.mismatches:
                     return
 
     play()
 
 
-def _park(duel: Duel, connection: str, request: tuple[bytes, ...]) -> bool:
+def park_on_both(duel: Duel, connection: str, request: tuple[bytes, ...]) -> bool:
     """Send a blocking request to both; true if it waits on both."""
     step = Step("park", connection, request, line=f"{connection}> {join(request)}")
     duel.play(step)
     return duel.last == (PARKED, PARKED)
 
 
-def _take_answers(duel: Duel, waiting: dict[str, tuple[bytes, ...]]) -> None:
+def take_answers(duel: Duel, waiting: dict[str, tuple[bytes, ...]]) -> None:
     for connection, request in list(waiting.items()):
         parked = [side.is_parked(connection) for side in duel.sides]
         if parked == [True, True]:

@@ -11,6 +11,7 @@
 | SetReply         | set               | *                     | ~                 |
 | Pairs            | array of pairs    | * flat                | * of *2           |
 | Keyed            | map               | * of *2           | %                 |
+| Entries          | array of entries  | * of *2           | * of *2           |
 | float            | double            | $ shortest text       | ,                 |
 | Decimals         | double            | $ its exact decimals  | , the same        |
 | bool             | truth value       | :1 :0                 | #t #f             |
@@ -93,6 +94,12 @@ class Pairs:
 
 class Keyed(list[Any]):
     """What was read of several keys: a list of [key, value] in RESP2, a map in RESP3. Its items are such pairs."""
+
+    __slots__ = ()
+
+
+class Entries(list[Any]):
+    """Entries of streams: a list of [id, [field, value, ...]]; a shape of its own as it is written faster so."""
 
     __slots__ = ()
 

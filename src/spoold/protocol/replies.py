@@ -19,6 +19,7 @@ from spoold.core.reply import (
     OK,
     BigNumber,
     Decimals,
+    Entries,
     Keyed,
     Lasting,
     Pairs,
@@ -63,6 +64,9 @@ def encode2(reply: Any) -> bytes:
         except (TypeError, IndexError):
             # An item is no string, or a long one; which and where does not matter here.
             return _items(b"*%d\r\n", reply, encode2)
+    if kind is float:
+        text = format_float(reply)
+        return _STRING % (len(text), text)
     return _other2(reply)
 
 
@@ -88,6 +92,8 @@ def encode3(reply: Any) -> bytes:
         except (TypeError, IndexError):
             # An item is no string, or a long one; which and where does not matter here.
             return _items(b"*%d\r\n", reply, encode3)
+    if kind is float:
+        return b",%b\r\n" % format_float(reply)
     return _other3(reply)
 
 
@@ -104,7 +110,22 @@ def _short_strings(reply: list[bytes]) -> bytes:
     return b"\r\n".join(lines)
 
 
+def _entries(entries: list[Any], encode: Encoder) -> bytes:
+    """Write entries of streams; their fields are nearly always short strings."""
+    parts = [b"*%d\r\n" % len(entries)]
+    for id_, fields in entries:
+        try:
+            parts.append(b"*2\r\n$%d\r\n%b\r\n%b" % (len(id_), id_, _short_strings(fields)))
+        except (TypeError, IndexError):
+            parts.append(_items(b"*%d\r\n", (id_, fields), encode))
+    return b"".join(parts)
+
+
 def _other2(reply: Any) -> bytes:
+    if isinstance(reply, Entries):
+        return _entries(reply, encode2)
+    if isinstance(reply, Keyed):
+        return b"*%d\r\n" % len(reply) + b"".join([b"*2\r\n" + encode2(key) + encode2(value) for key, value in reply])
     if isinstance(reply, bool):
         return b":1\r\n" if reply else b":0\r\n"
     if isinstance(reply, float):
@@ -124,6 +145,10 @@ def _other2(reply: Any) -> bytes:
 
 
 def _other3(reply: Any) -> bytes:
+    if isinstance(reply, Entries):
+        return _entries(reply, encode3)
+    if isinstance(reply, Keyed):
+        return b"%%%d\r\n" % len(reply) + b"".join([encode3(key) + encode3(value) for key, value in reply])
     if isinstance(reply, bool):
         return b"#t\r\n" if reply else b"#f\r\n"
     if isinstance(reply, float):
@@ -135,8 +160,6 @@ def _other3(reply: Any) -> bytes:
         return _items(b"~%d\r\n", reply.items, encode3)
     if isinstance(reply, Pairs):
         return _items(b"*%d\r\n", reply.items, encode3)
-    if isinstance(reply, Keyed):
-        return b"%%%d\r\n" % len(reply) + b"".join([encode3(part) for pair in reply for part in pair])
     if isinstance(reply, Push):
         return _items(b">%d\r\n", reply.items, encode3)
     if isinstance(reply, Verbatim):

@@ -184,7 +184,7 @@ def xclaim(ctx: Context, key: bytes, group_name: bytes, consumer_name: bytes, *a
         _hand_over(ks, record, group, consumer, id_, found, delivered_ms, deliveries, touched)
         shown.append(ids.show(id_) if claim.just_ids else [ids.show(id_), fields])
     if shown or advanced or group.pending != pending:
-        _save(ks, record, group, touched)
+        _save(ks, group, touched)
     return shown
 
 
@@ -272,7 +272,7 @@ def xautoclaim(
         shown.append(ids.show(found.id) if just_ids else [ids.show(found.id), fields])
         count -= 1
     if shown or deleted:
-        _save(ks, record, group, touched)
+        _save(ks, group, touched)
     return [ids.show(go_on), shown, deleted]
 
 
@@ -349,7 +349,7 @@ def _hand_over(
     groups.give(ks, group, consumer, id_, delivered_ms, deliveries)
 
 
-def _save(ks: Keyspace, record: StreamRecord, group: Group, touched: dict[int, Consumer]) -> None:
+def _save(ks: Keyspace, group: Group, touched: dict[int, Consumer]) -> None:
     for each in touched.values():
-        groups.save_consumer(ks, record, group, each)
-    groups.save(ks, record, group)
+        groups.save_consumer(ks, each)
+    groups.save(ks, group)

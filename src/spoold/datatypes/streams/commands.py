@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, TypeAlias
 
 from spoold.command.args import Args
 from spoold.command.context import Context
 from spoold.command.spec import DENYOOM, FAST, READONLY, WRITE, Keys, command
 from spoold.core.errors import CommandError, NoSuchKey, SyntaxFault, WrongArity
-from spoold.core.reply import NULL_ARRAY, OK, Reply
+from spoold.core.reply import NULL_ARRAY, OK, Entries, Reply
 from spoold.datatypes.streams import ids, store, trimming, windows
 from spoold.datatypes.streams.ids import LAST, ZERO
 from spoold.keyspace import events
 from spoold.keyspace.record import StreamRecord
+
+# Requests with so many words are not looked up among those that were parsed before.
+_FEW_ARGUMENTS: Final = 64
+_SHORT_BYTES: Final = 20
 
 
 @command(
@@ -32,29 +38,14 @@ def xadd(ctx: Context, key: bytes, *arguments: bytes) -> bytes | None:
         the last one), WrongArity, WrongType.
     cost: O(1), and what is removed.
     """
-    trim = None
-    make = True
-    id_: bytes | None = None
-    has_sequence = True
+    id_ = trim = None
+    make = has_sequence = True
     if arguments[0] == b"*":
         fields: Sequence[bytes] = arguments[1:]
     else:
-        args = Args(arguments)
-        trim = trimming.Trim()
-        while args:
-            text = args.take()
-            if text == b"*":
-                break
-            word = text.upper()
-            if args and trimming.parse_option(args, word, trim):
-                continue
-            if word == b"NOMKSTREAM":
-                make = False
-                continue
-            id_, has_sequence = ids.parse_new(text)
-            break
-        trimming.check(trim)
-        fields = args.rest()
+        options = _parse_usual(arguments[:4]) if len(arguments) < _FEW_ARGUMENTS else None
+        trim, make, id_, has_sequence, taken = options or _parse_add(arguments)
+        fields = arguments[taken:]
     if not fields or len(fields) % 2:
         raise WrongArity("xadd")
     if id_ == ZERO and has_sequence:
@@ -83,6 +74,39 @@ def xadd(ctx: Context, key: bytes, *arguments: bytes) -> bytes | None:
     if trim is not None and trim.given and trimming.trim_stream(ks, key, record, trim) and ks.notify:
         ks.notify(events.STREAM, b"xtrim", key)
     return ids.show(id_)
+
+
+_AddOptions: TypeAlias = "tuple[trimming.Trim, bool, bytes | None, bool, int]"
+"""Trimming; whether to make a stream; the id, None to make one; whether it has a sequence; how many words these are."""
+
+
+def _parse_add(arguments: Sequence[bytes]) -> _AddOptions:
+    """Read the options and the id of XADD. raises: NotAnInteger, BadStreamId, CommandError."""
+    args = Args(arguments)
+    trim = trimming.Trim()
+    make = True
+    id_, has_sequence = None, True
+    while args:
+        text = args.take()
+        if text == b"*":
+            break
+        word = text.upper()
+        if args and trimming.parse_option(args, word, trim):
+            continue
+        if word != b"NOMKSTREAM":
+            id_, has_sequence = ids.parse_new(text)
+            break
+        make = False
+    trimming.check(trim)
+    return trim, make, id_, has_sequence, len(arguments) - len(args)
+
+
+@lru_cache(256)
+def _parse_usual(arguments: tuple[bytes, ...]) -> _AddOptions | None:
+    """The same for `MAXLEN ~ count *`, which a producer sends over and over; None if it is not that."""
+    if arguments[3:] != (b"*",) or len(arguments[2]) > _SHORT_BYTES or arguments[1] not in {b"~", b"="}:
+        return None
+    return _parse_add(arguments)
 
 
 @command("XLEN", flags=READONLY | FAST, keys=Keys(1, access="RO"), since="5.0.0", syntax="XLEN key")
@@ -130,10 +154,10 @@ def _range(ctx: Context, key: bytes, start: bytes, end: bytes, options: tuple[by
     return show_entries(store.read(ctx.ks, key, record, first, last, count, reverse=reverse))
 
 
-def show_entries(entries: list[store.Entry]) -> list[Reply]:
+def show_entries(entries: list[store.Entry]) -> Entries:
     """Entries as clients read them."""
     show = ids.show
-    return [[show(id_), fields] for id_, fields in entries]
+    return Entries([[show(id_), fields] for id_, fields in entries])
 
 
 @command("XDEL", flags=WRITE | FAST, keys=Keys(1, access="RW delete"), since="5.0.0", syntax="XDEL key id [id ...]")

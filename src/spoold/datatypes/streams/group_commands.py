@@ -91,7 +91,7 @@ def xgroup_setid(ctx: Context, key: bytes, group_name: bytes, id_: bytes, *optio
         raise BadSubcommand("XGROUP", b"SETID")
     group.last = record.last if id_ == b"$" else ids.parse_wide(id_)
     group.read = read
-    groups.save(ctx.ks, record, group)
+    groups.save(ctx.ks, group)
     if ctx.ks.notify:
         ctx.ks.notify(events.STREAM, b"xgroup-setid", key)
     return OK
@@ -141,7 +141,7 @@ def xgroup_createconsumer(ctx: Context, key: bytes, group_name: bytes, consumer_
     if groups.find_consumer(ks, record, group, consumer_name) is not None:
         return 0
     groups.create_consumer(ks, key, record, group, consumer_name)
-    groups.save(ks, record, group)
+    groups.save(ks, group)
     return 1
 
 
@@ -209,8 +209,8 @@ def xack(ctx: Context, key: bytes, group_name: bytes, id_: bytes, *more: bytes) 
         settled += 1
     if settled:
         for owner in owners.values():
-            groups.save_consumer(ks, record, group, owner)
-        groups.save(ks, record, group)
+            groups.save_consumer(ks, owner)
+        groups.save(ks, group)
     return settled
 
 

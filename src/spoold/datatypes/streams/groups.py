@@ -20,7 +20,7 @@ To give, settle or move an entry costs the same whatever the stream and the grou
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from spoold.core.errors import EngineError
@@ -48,10 +48,12 @@ _SLICE: Final = 1000
 class Consumer:
     """One who reads: number, when it was seen (Unix ms), how many entries it was given and has not settled."""
 
-    __slots__ = ("name", "number", "pending", "seen_ms")
+    __slots__ = ("key", "name", "number", "owned_prefix", "pending", "seen_ms")
 
-    def __init__(self, name: bytes, number: int, seen_ms: int, pending: int) -> None:
+    def __init__(self, group: Group, name: bytes, number: int, seen_ms: int, pending: int) -> None:
         """name: within its group."""
+        self.key = group.consumers_prefix + pack_name(name)
+        self.owned_prefix = group.owned_prefix + pack_u64(number)
         self.name = name
         self.number = number
         self.seen_ms = seen_ms
@@ -67,6 +69,8 @@ class Group:
 
     __slots__ = (
         "consumers",
+        "consumers_prefix",
+        "key",
         "known",
         "last",
         "name",
@@ -90,6 +94,8 @@ class Group:
         self.pending = self.consumers = self.next_consumer = 0
         self.known: dict[bytes, Consumer] = {}
         self.numbers: dict[int, Consumer] = {}
+        self.key = record.prefix + b"g" + pack_name(name)
+        self.consumers_prefix = record.prefix + b"c" + pack_u64(number)
         self.pending_prefix = record.prefix + b"p" + pack_u64(number)
         self.owned_prefix = record.prefix + b"o" + pack_u64(number)
 
@@ -130,22 +136,18 @@ def create(ks: Keyspace, name: bytes, record: StreamRecord, group_name: bytes, l
     record.groups += 1
     if is_long(group_name) and ks.batch.get(record.prefix + b"g" + pack_name(group_name)) is not None:
         raise EngineError(f"two groups of a stream have the digest {pack_name(group_name)[-16:].hex()}")
-    save(ks, record, group)
+    save(ks, group)
     _remember(ks, name, record, group)
     ks.changed(name, record)
     return group
 
 
-def save(ks: Keyspace, record: StreamRecord, group: Group) -> None:
+def save(ks: Keyspace, group: Group) -> None:
     """Write what was changed of a group."""
     stored = _GROUP.pack(
         group.number, group.last, group.read, group.top, group.pending, group.consumers, group.next_consumer
     )
-    group_name = group.name
-    if is_long(group_name):
-        stored += group_name
-        group_name = pack_name(group_name)
-    ks.batch.fresh[record.prefix + b"g" + group_name] = stored
+    ks.batch.fresh[group.key] = stored + group.name if is_long(group.name) else stored
 
 
 def destroy(ks: Keyspace, name: bytes, record: StreamRecord, group: Group) -> None:
@@ -153,7 +155,7 @@ def destroy(ks: Keyspace, name: bytes, record: StreamRecord, group: Group) -> No
     number = pack_u64(group.number)
     for kind in (b"c", b"n", b"p", b"o"):
         _remove_range(ks, record.prefix + kind + number)
-    ks.batch.fresh[record.prefix + b"g" + pack_name(group.name)] = None
+    ks.batch.fresh[group.key] = None
     record.known.pop(group.name, None)
     record.groups -= 1
     ks.changed(name, record)
@@ -193,25 +195,24 @@ def find_consumer(ks: Keyspace, record: StreamRecord, group: Group, consumer_nam
     """The consumer of a group, or None. cost: O(1)."""
     consumer = group.known.get(consumer_name)
     if consumer is None:
-        key = record.prefix + b"c" + pack_u64(group.number) + pack_name(consumer_name)
-        stored = ks.batch.get(key)
+        stored = ks.batch.get(group.consumers_prefix + pack_name(consumer_name))
         if stored is None or (is_long(consumer_name) and stored[_CONSUMER.size :] != consumer_name):
             return None
-        consumer = Consumer(consumer_name, *_CONSUMER.unpack_from(stored))
+        consumer = Consumer(group, consumer_name, *_CONSUMER.unpack_from(stored))
         _remember_consumer(group, consumer)
     return consumer
 
 
 def create_consumer(ks: Keyspace, name: bytes, record: StreamRecord, group: Group, consumer_name: bytes) -> Consumer:
     """Make a consumer, which must not exist; the caller saves the group."""
-    key = record.prefix + b"c" + pack_u64(group.number) + pack_name(consumer_name)
+    key = group.consumers_prefix + pack_name(consumer_name)
     if is_long(consumer_name) and ks.batch.get(key) is not None:
         raise EngineError(f"two consumers of a group have the digest {key[-16:].hex()}")
-    consumer = Consumer(consumer_name, group.next_consumer, ks.dbs.now_ms, 0)
+    consumer = Consumer(group, consumer_name, group.next_consumer, ks.dbs.now_ms, 0)
     group.next_consumer += 1
     group.consumers += 1
     ks.batch.fresh[record.prefix + b"n" + pack_u64(group.number) + pack_u64(consumer.number)] = consumer_name
-    save_consumer(ks, record, group, consumer)
+    save_consumer(ks, consumer)
     _remember_consumer(group, consumer)
     if ks.notify:
         ks.notify(events.STREAM, b"xgroup-createconsumer", name)
@@ -223,7 +224,7 @@ def look_up_consumer(ks: Keyspace, name: bytes, record: StreamRecord, group: Gro
     consumer = find_consumer(ks, record, group, consumer_name)
     if consumer is None:
         consumer = create_consumer(ks, name, record, group, consumer_name)
-        save(ks, record, group)
+        save(ks, group)
     consumer.seen_ms = ks.dbs.now_ms
     return consumer
 
@@ -239,29 +240,24 @@ def consumer_of(ks: Keyspace, record: StreamRecord, group: Group, number: int) -
     return consumer
 
 
-def save_consumer(ks: Keyspace, record: StreamRecord, group: Group, consumer: Consumer) -> None:
+def save_consumer(ks: Keyspace, consumer: Consumer) -> None:
     """Write what was changed of a consumer."""
     stored = _CONSUMER.pack(consumer.number, consumer.seen_ms, consumer.pending)
-    consumer_name = consumer.name
-    if is_long(consumer_name):
-        stored += consumer_name
-        consumer_name = pack_name(consumer_name)
-    ks.batch.fresh[record.prefix + b"c" + pack_u64(group.number) + consumer_name] = stored
+    ks.batch.fresh[consumer.key] = stored + consumer.name if is_long(consumer.name) else stored
 
 
 def delete_consumer(ks: Keyspace, record: StreamRecord, group: Group, consumer: Consumer) -> int:
     """Remove a consumer with all that it was given. returns: how many entries that were. cost: O(those)."""
     for id_ in list(owned(ks, group, consumer, ZERO)):
         ks.batch.fresh[group.pending_prefix + id_] = None
-    _remove_range(ks, group.owned_prefix + pack_u64(consumer.number))
-    number = pack_u64(group.number)
-    ks.batch.fresh[record.prefix + b"c" + number + pack_name(consumer.name)] = None
-    ks.batch.fresh[record.prefix + b"n" + number + pack_u64(consumer.number)] = None
+    _remove_range(ks, consumer.owned_prefix)
+    ks.batch.fresh[consumer.key] = None
+    ks.batch.fresh[record.prefix + b"n" + pack_u64(group.number) + pack_u64(consumer.number)] = None
     group.pending -= consumer.pending
     group.consumers -= 1
     group.known.pop(consumer.name, None)
     group.numbers.pop(consumer.number, None)
-    save(ks, record, group)
+    save(ks, group)
     return consumer.pending
 
 
@@ -269,10 +265,10 @@ def each_consumer(ks: Keyspace, record: StreamRecord, group: Group) -> Iterator[
     """All consumers in the order of their names, decoded anew where they are not known."""
     if not group.consumers:
         return
-    prefix = record.prefix + b"c" + pack_u64(group.number)
+    prefix = group.consumers_prefix
     for key, stored in _scan(ks, prefix, behind(prefix)):
         consumer_name = stored[_CONSUMER.size :] or key[len(prefix) :]
-        yield group.known.get(consumer_name) or Consumer(consumer_name, *_CONSUMER.unpack_from(stored))
+        yield group.known.get(consumer_name) or Consumer(group, consumer_name, *_CONSUMER.unpack_from(stored))
 
 
 def _remember_consumer(group: Group, consumer: Consumer) -> None:
@@ -298,10 +294,36 @@ def give(ks: Keyspace, group: Group, consumer: Consumer, id_: bytes, delivered_m
     """Note that a consumer has an entry that no one had; the caller saves both. cost: O(1)."""
     fresh = ks.batch.fresh
     fresh[group.pending_prefix + id_] = _PENDING.pack(consumer.number, delivered_ms, deliveries)
-    fresh[group.owned_prefix + pack_u64(consumer.number) + id_] = b""
+    fresh[consumer.owned_prefix + id_] = b""
     group.pending += 1
     consumer.pending += 1
     group.top = max(group.top, id_)
+
+
+def give_new(ks: Keyspace, record: StreamRecord, group: Group, consumer: Consumer, ids: Sequence[bytes]) -> None:
+    """Note that a consumer was given entries now, in the order of their ids, and save both. cost: O(len(ids))."""
+    now_ms = ks.dbs.now_ms
+    if ids[0] > group.top:
+        fresh = ks.batch.fresh
+        noted = _PENDING.pack(consumer.number, now_ms, 1)
+        pending_prefix, owned_prefix = group.pending_prefix, consumer.owned_prefix
+        for id_ in ids:
+            fresh[pending_prefix + id_] = noted
+            fresh[owned_prefix + id_] = b""
+        group.top = ids[-1]
+        group.pending += len(ids)
+        consumer.pending += len(ids)
+    else:
+        # The group was set back (XGROUP SETID), or one was claimed before it was read: it may be another's.
+        for id_ in ids:
+            known = pending(ks, group, id_)
+            if known is not None:
+                owner = consumer_of(ks, record, group, known.consumer)
+                settle(ks, group, owner, id_)
+                save_consumer(ks, owner)
+            give(ks, group, consumer, id_, now_ms, 1)
+    save_consumer(ks, consumer)
+    save(ks, group)
 
 
 def note(ks: Keyspace, group: Group, found: Pending, delivered_ms: int, deliveries: int) -> None:
@@ -313,7 +335,7 @@ def settle(ks: Keyspace, group: Group, owner: Consumer, id_: bytes) -> None:
     """Forget that `owner` has an entry; the caller saves both. cost: O(1)."""
     fresh = ks.batch.fresh
     fresh[group.pending_prefix + id_] = None
-    fresh[group.owned_prefix + pack_u64(owner.number) + id_] = None
+    fresh[owner.owned_prefix + id_] = None
     group.pending -= 1
     owner.pending -= 1
 
@@ -346,7 +368,7 @@ def owned(
     """
     if not consumer.pending:
         return
-    prefix = group.owned_prefix + pack_u64(consumer.number)
+    prefix = consumer.owned_prefix
     for key, _ in _scan(ks, prefix + start, prefix + end + b"\0", limit):
         yield key[-16:]
 

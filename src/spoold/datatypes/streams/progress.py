@@ -48,6 +48,10 @@ def lag(record: StreamRecord, group: Group) -> int | None:
 
 def advance(record: StreamRecord, group: Group, ids: list[bytes]) -> None:
     """The group has read the entries `ids`, in their order; those that it had passed already do not count."""
+    if group.read != UNKNOWN and ids[0] > group.last and not _has_gaps(record, ids[0]):
+        group.read = signed(group.read + len(ids))
+        group.last = ids[-1]
+        return
     for id_ in ids:
         if id_ <= group.last:
             continue
@@ -64,5 +68,6 @@ def signed(count: int) -> int:
 
 
 def _has_gaps(record: StreamRecord, start: bytes) -> bool:
-    """Whether an entry from `start` on was deleted."""
-    return bool(record.length) and record.max_deleted != ZERO and start <= record.max_deleted
+    """Whether an entry from `start` on was deleted; what was deleted before the first entry leaves no gap."""
+    deleted = record.max_deleted
+    return bool(record.length) and deleted != ZERO and record.first <= deleted and start <= deleted

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
-from spoold.command.args import Args
 from spoold.command.context import STILL_WAITING, Context, Wait
 from spoold.command.spec import BLOCKING, MOVABLEKEYS, READONLY, WRITE, Keys, Keyword, command
 from spoold.core.errors import BadIntegerTimeout, CommandError, NegativeTimeout, NoGroup, NotAnInteger, SyntaxFault
@@ -26,9 +25,12 @@ from spoold.keyspace.record import StreamRecord
 
 # Who waits and does not say how many entries it wants gets at most so many.
 _WAITING_COUNT: Final = 1000
+# What is not larger is looked up among the requests that were parsed before.
+_FEW_ARGUMENTS: Final = 16
+_SHORT_BYTES: Final = 128
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, frozen=True)
 class Reading:
     """What was asked for.
 
@@ -36,14 +38,13 @@ class Reading:
     timeout_s: how long to wait, None = not at all. group, consumer: of XREADGROUP. no_ack: give without noting it.
     """
 
-    name: str
-    keys: Sequence[bytes] = ()
-    after: Sequence[bytes] = ()
-    count: int | None = None
-    timeout_s: float | None = None
-    group: bytes | None = None
-    consumer: bytes = b""
-    no_ack: bool = False
+    keys: Sequence[bytes]
+    after: Sequence[bytes]
+    count: int | None
+    timeout_s: float | None
+    group: bytes | None
+    consumer: bytes
+    no_ack: bool
 
 
 def _stream_keys(first: int, request: Sequence[bytes]) -> list[int]:
@@ -128,7 +129,8 @@ def xreadgroup(ctx: Context, *arguments: bytes) -> Any:
         CommandError.
     cost: O(streams and entries given), whatever the streams hold.
     """
-    wanted = _parse("xreadgroup", arguments)
+    few = arguments[-1] == b">" and len(arguments) < _FEW_ARGUMENTS and max(map(len, arguments)) < _SHORT_BYTES
+    wanted = _parse_usual(*arguments) if few else _parse("xreadgroup", arguments)
     ks = ctx.ks
     assert wanted.group is not None  # noqa: S101 - the parser looked
     found: list[tuple[bytes, StreamRecord, Group, bytes]] = []
@@ -183,18 +185,10 @@ def _deliver(
     consumer = groups.look_up_consumer(ks, key, record, group, wanted.consumer)
     given = [id_ for id_, _ in entries]
     progress.advance(record, group, given)
-    if not wanted.no_ack:
-        now_ms = ks.dbs.now_ms
-        for id_ in given:
-            # Only where the group was set back (XGROUP SETID), or an entry was claimed before it was read.
-            known = groups.pending(ks, group, id_)
-            if known is not None:
-                owner = groups.consumer_of(ks, record, group, known.consumer)
-                groups.settle(ks, group, owner, id_)
-                groups.save_consumer(ks, record, group, owner)
-            groups.give(ks, group, consumer, id_, now_ms, 1)
-        groups.save_consumer(ks, record, group, consumer)
-    groups.save(ks, record, group)
+    if wanted.no_ack:
+        groups.save(ks, group)
+    else:
+        groups.give_new(ks, record, group, consumer, given)
     return entries
 
 
@@ -227,38 +221,54 @@ def _parse(name: str, arguments: tuple[bytes, ...]) -> Reading:
     name: the command, lower case.
     raises: SyntaxFault, NotAnInteger, BadIntegerTimeout, NegativeTimeout, CommandError.
     """
-    wanted = Reading(name)
-    args = Args(arguments)
     of_group = name == "xreadgroup"
-    while args:
-        word = args.word()
-        if word == b"STREAMS" and args:
-            names = args.rest()
-            half, odd = divmod(len(names), 2)
-            if odd:
+    count: int | None = None
+    timeout_s: float | None = None
+    group: bytes | None = None
+    consumer = b""
+    no_ack = False
+    names: tuple[bytes, ...] = ()
+    at, end = 0, len(arguments)
+    while at < end:
+        word = arguments[at].upper()
+        at += 1
+        left = end - at
+        if word == b"STREAMS" and left:
+            if left % 2:
                 raise CommandError(
                     "Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified."
                 )
-            wanted.keys, wanted.after = names[:half], names[half:]
-        elif word == b"COUNT" and args:
-            wanted.count = max(args.int(), 0) or None
-        elif word == b"BLOCK" and args:
-            wanted.timeout_s = _timeout_s(args.take())
-        elif word == b"GROUP" and len(args) >= 2:
+            names = arguments[at:]
+            break
+        if word == b"COUNT" and left:
+            count = max(parse_int(arguments[at]), 0) or None
+            at += 1
+        elif word == b"BLOCK" and left:
+            timeout_s = _timeout_s(arguments[at])
+            at += 1
+        elif word == b"GROUP" and left >= 2:
             if not of_group:
                 raise CommandError("The GROUP option is only supported by XREADGROUP. You called XREAD instead.")
-            wanted.group, wanted.consumer = args.take(), args.take()
+            group, consumer = arguments[at : at + 2]
+            at += 2
         elif word == b"NOACK":
             if not of_group:
                 raise CommandError("The NOACK option is only supported by XREADGROUP. You called XREAD instead.")
-            wanted.no_ack = True
+            no_ack = True
         else:
             raise SyntaxFault
-    if not wanted.keys:
+    if not names:
         raise SyntaxFault
-    if of_group and wanted.group is None:
+    if of_group and group is None:
         raise CommandError("Missing GROUP option for XREADGROUP")
-    return wanted
+    half = len(names) // 2
+    return Reading(names[:half], names[half:], count, timeout_s, group, consumer, no_ack)
+
+
+@lru_cache(1024)
+def _parse_usual(*arguments: bytes) -> Reading:
+    """The same for XREADGROUP with new entries of one stream, which a worker sends over and over."""
+    return _parse("xreadgroup", arguments)
 
 
 def _timeout_s(text: bytes) -> float:

@@ -111,7 +111,7 @@ def _trim_nodes(ks: Keyspace, name: bytes, record: StreamRecord, trim: Trim) -> 
     if limit is None:
         limit = min(_NODES * ks.dbs.stream_node_entries, _MOST_LIMIT) or _UNBOUNDED_NODES_LIMIT
     removed = 0
-    while record.length > max(trim.maxlen, 0):
+    while record.length > (trim.maxlen if trim.maxlen > 0 else 0):
         if trim.maxlen < 0 and record.first >= trim.minid:
             break
         known: tuple[int, bytes] | None = record.head
@@ -133,13 +133,14 @@ def _look_at_head(ks: Keyspace, name: bytes, record: StreamRecord) -> tuple[int,
     if node == record.node:
         return record.length, windows.last_id(ks, record)
     entries, last = 1, record.first
-    while following := windows.following(ks, name, record, last, _FEW):
-        inside = [id_ for id_ in following if node_of(ks, record, id_) == node]
-        if inside:
-            entries += len(inside)
-            last = inside[-1]
-        if len(inside) < len(following):
-            break
+    wanted = min(ks.dbs.stream_node_entries or _FEW, _FEW)
+    while following := windows.following(ks, name, record, last, wanted):
+        for id_ in following:
+            if node_of(ks, record, id_) != node:
+                record.head = (entries, last)
+                return entries, last
+            entries += 1
+            last = id_
     record.head = (entries, last)
     return entries, last
 
