@@ -173,5 +173,4 @@ def test_there_are_no_latency_events(a: Client) -> None:
     assert a("LATENCY", "HISTORY", "command") == []
     assert a("LATENCY", "RESET", "a", "b") == 0
     assert b"SLOWLOG" in a("LATENCY", "DOCTOR")
-    assert a("LATENCY", "HISTOGRAM") == []
     assert a("LATENCY", "GRAPH", "command") == Error("ERR No samples available for event 'command'")

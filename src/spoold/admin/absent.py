@@ -85,18 +85,3 @@ def latency_graph(ctx: Context, event: bytes) -> Reply:
     differs: no latency events are kept.
     """
     raise CommandError(b"No samples available for event '" + event + b"'")
-
-
-@command(
-    "LATENCY|HISTOGRAM",
-    flags=_LATENCY,
-    since="7.0.0",
-    syntax="LATENCY HISTOGRAM [command [command ...]]",
-    group="server",
-)
-def latency_histogram(ctx: Context, *commands: bytes) -> Reply:
-    """Returns no histograms; INFO commandstats has calls and microseconds of each command.
-
-    differs: no histograms are kept.
-    """
-    return {}

@@ -19,8 +19,11 @@ from spoold.command.limits import PackedLimits
 from spoold.command.parts import Parts
 from spoold.core.errors import CommandError
 from spoold.dispatch.dispatcher import Dispatcher
+from spoold.metrics.history import History, Totals
 from spoold.metrics.registry import Metrics
 from spoold.metrics.slowlog import SlowLog
+from spoold.metrics.spread import total
+from spoold.metrics.turns import TurnSizes
 from spoold.pubsub.commands import refuse_while_subscribed
 from spoold.pubsub.hub import Hub
 from spoold.pubsub.notify import Notifier, note_misses
@@ -80,6 +83,12 @@ def install(parts: Parts, dispatcher: Dispatcher, settings: Settings, host: Host
     for name, attribute in _PACKED.items():
         config.on_set(name, partial(setattr, limits, attribute))
     host.duties.each_tick.append(lambda: _sample(metrics, dispatcher, host))
+    turn_sizes = TurnSizes()
+    parts.add(turn_sizes)
+    dispatcher.turn.on_closing.append(lambda: turn_sizes.note(dispatcher.turn.commands))
+    history = History(dispatcher.turn.clock, lambda: _totals(metrics, dispatcher, host))
+    parts.add(history)
+    host.duties.each_tick.append(history.tick)
     return config
 
 
@@ -174,3 +183,21 @@ def _sample(metrics: Metrics, dispatcher: Dispatcher, host: Host) -> None:
         turn = dispatcher.turn
         commands = sum(entry.calls for entry in dispatcher.entries())
         metrics.sample(commands, host.connections.bytes_in, turn.bytes_out, turn.commit.checkpoints)
+
+
+def _totals(metrics: Metrics, dispatcher: Dispatcher, host: Host) -> Totals:
+    turn = dispatcher.turn
+    entries = [entry for entry in dispatcher.entries() if entry.calls]
+    return Totals(
+        commands=sum(entry.calls for entry in entries),
+        turns=turn.turns,
+        bytes_in=host.connections.bytes_in,
+        bytes_out=turn.bytes_out,
+        command_spread=total(entry.spread for entry in entries),
+        append_spread=tuple(turn.commit.append_spread),
+        clients=len(dispatcher.sessions),
+        waiting=dispatcher.parked,
+        memory_bytes=metrics.memory().used,
+        data_bytes=host.used_bytes(),
+        items=metrics.items,
+    )

@@ -13,6 +13,8 @@ from spoold.core.reply import Simple
 
 ANY_NUMBER: Final = 1 << 30
 _SHOWN_ARGUMENT_BYTES: Final = 128
+# Doubling from a microsecond: the last holds what took more than six days.
+SPREAD_BUCKETS: Final = 40
 
 
 class Entry:
@@ -20,9 +22,24 @@ class Entry:
 
     name: lower case, as in error texts. low, high: words in a request, the name included.
     subs: subcommands by upper-case name, for a container. calls, usec, rejected, failed: INFO commandstats.
+    spread: how long requests took: at n those of less than 2^n µs that are not in an earlier one. Of the requests that
+        a client sends in one piece the last is counted (Dispatcher.run).
     """
 
-    __slots__ = ("calls", "failed", "flags", "handler", "high", "low", "name", "rejected", "spec", "subs", "usec")
+    __slots__ = (
+        "calls",
+        "failed",
+        "flags",
+        "handler",
+        "high",
+        "low",
+        "name",
+        "rejected",
+        "spec",
+        "spread",
+        "subs",
+        "usec",
+    )
 
     def __init__(self, spec: Spec) -> None:
         """Make the entry of one declaration."""
@@ -42,6 +59,7 @@ class Entry:
         self.usec = 0.0
         self.rejected = 0
         self.failed = 0
+        self.spread = [0] * SPREAD_BUCKETS
 
 
 def _of_the_last(name: str) -> Any:
@@ -68,6 +86,7 @@ class Container(Entry):
     calls = _of_the_last("calls")
     usec = _of_the_last("usec")
     failed = _of_the_last("failed")
+    spread = _of_the_last("spread")
 
     def __init__(self, spec: Spec) -> None:
         """Make the entry of a declaration that has subcommands."""

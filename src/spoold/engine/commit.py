@@ -26,6 +26,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from pathlib import Path
+from time import perf_counter
 from typing import Final, Protocol
 
 from spoold.core.crashpoints import reached
@@ -42,6 +43,8 @@ CHECKPOINT_MUTATIONS: Final = 65_536
 # The journal's bytes since the last checkpoint after which the next one is due.
 CHECKPOINT_BYTES: Final = 16 * 1024 * 1024
 CHECKPOINT_AFTER_S: Final = 1.0
+# Times are counted by their power of two in microseconds, as those of commands are.
+_SPREAD_BUCKETS: Final = 40
 
 
 class Lost(EngineError):
@@ -141,6 +144,8 @@ class Commit:
     failing: what the disk said when it last refused something, until a checkpoint succeeds; else None.
     refusing: turns that write are refused until a checkpoint succeeds.
     lost: set once nothing can be trusted any more: turns and checkpoints raise it.
+    append_s: seconds that appends to the log took in all; append_spread: how many took less than 2^n µs, at n.
+    checkpoint_s: seconds of the last checkpoint.
     """
 
     def __init__(self, env: Environment, turn_log: TurnLog) -> None:
@@ -159,6 +164,8 @@ class Commit:
         self.checkpoints = 0
         self.turns = 0
         self.bytes_since_checkpoint = 0
+        self.append_s = self.checkpoint_s = 0.0
+        self.append_spread = [0] * _SPREAD_BUCKETS
         self.unsynced = False
         self._stranded = False
         self._checkpointed = -1  # the last turn before the segment that is written now
@@ -195,6 +202,7 @@ class Commit:
             self._commit_behind_checkpoint(sections)
             return True
         turn = self.turn + 1
+        started_s = perf_counter()
         try:
             size = self._log.append(turn, sections)
         except JournalFull:
@@ -203,6 +211,9 @@ class Commit:
         except OSError as error:
             self._strand(turn, error)
             raise WritesRefused(self.failing) from error
+        spent_s = perf_counter() - started_s
+        self.append_s += spent_s
+        self.append_spread[int(spent_s * 1e6).bit_length()] += 1
         self.turn = self._logged = turn
         self.turns += 1
         self.bytes_since_checkpoint += size
@@ -232,6 +243,11 @@ class Commit:
         return self._env.used_bytes()
 
     @property
+    def map_bytes(self) -> int:
+        """Size of LMDB's map: what the data file may grow to before the map is made larger."""
+        return self._env.map_bytes()
+
+    @property
     def checkpoint_due(self) -> bool:
         """Whether so much was written since the last checkpoint that the next one should come now.
 
@@ -251,6 +267,7 @@ class Commit:
         if not self.pending:
             return
         reached("checkpoint-before-commit")
+        started_s = perf_counter()
         try:
             self.batch.commit(self.turn)
         except Lost:
@@ -260,6 +277,7 @@ class Commit:
             if self.batch.lost:
                 self.rebuild()
             raise WritesRefused(self.failing) from error
+        self.checkpoint_s = perf_counter() - started_s
         reached("checkpoint-after-commit")
         self._log.switch()
         reached("checkpoint-after-switch")

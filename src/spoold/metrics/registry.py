@@ -80,6 +80,7 @@ class Metrics:
 
     started_ms, started_s: Unix ms and monotonic seconds of the start. run_id: another in each life of the server.
     saved_ms: Unix ms of the last checkpoint, or of the start. peak: most memory seen in use.
+    items: in all queues, as whoever counts them last saw; None where no one does.
     """
 
     def __init__(self, clock: Clock, checkpoints: int) -> None:
@@ -92,6 +93,7 @@ class Metrics:
         self.bytes_in = Rate()
         self.bytes_out = Rate()
         self.peak = Memory(0, 0)
+        self.items: int | None = None
         self._baseline: dict[str, int] = {}
         self._checkpoints = checkpoints
         self._next_s = 0.0
