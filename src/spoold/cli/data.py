@@ -1,4 +1,4 @@
-"""`spoold backup`, `restore`, `verify`, `compact`, `dump`, `load`: what is done to a data directory."""
+"""`spoold backup`, `restore`, `verify`, `compact`: what is done to a data directory. `dump` and `load`: lines.py."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from spoold import __version__
-from spoold.cli import bench, completion, data, docs, queues, serve, server, simple
+from spoold.cli import bench, completion, data, docs, lines, queues, serve, server, simple
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,6 +49,8 @@ for _command in (
     data.restore,
     data.verify,
     data.compact,
+    lines.dump,
+    lines.load,
     completion.completion,
 ):
     main.add_command(_command)

@@ -185,6 +185,11 @@ def fanout_key(index: int, queue: bytes) -> bytes:
     return b"f" + bytes((index,)) + _queue(queue)
 
 
+def fanout_queue(key: bytes) -> bytes:
+    """The packed name of the queue in such a key."""
+    return key[4:]
+
+
 def fanouts_prefix(index: int) -> bytes:
     """What the entries of a database's queues with children start with."""
     return b"f" + bytes((index,))
