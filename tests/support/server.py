@@ -59,6 +59,11 @@ class Counts:
     def __init__(self) -> None:
         self.max_clients = 10_000
         self.opened = self.rejected = self.choked_out = self.bytes_in = 0
+        self.push_limits = (0, 0, 0)
+
+    def limit_pushes(self, hard_bytes: int, soft_bytes: int, soft_s: int) -> None:
+        """Note the limits."""
+        self.push_limits = (hard_bytes, soft_bytes, soft_s)
 
 
 class Duties:

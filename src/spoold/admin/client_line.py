@@ -17,7 +17,7 @@ def client_line(session: Session, now_s: float, *, me: bool) -> bytes:
     transaction = session.transaction
     queued = () if transaction is None else transaction.requests
     listens = session.subscriptions
-    out_bytes = sum(map(len, session.out))
+    out_bytes = sum(map(len, session.out)) + session.waiting_bytes()
     queue_bytes = sum(len(word) for request in queued for word in request)
     fields: dict[str, object] = {
         "id": peer.id,

@@ -24,6 +24,10 @@ class ConnectionCounts(Protocol):
         """Bytes received since the start."""
         ...
 
+    def limit_pushes(self, hard_bytes: int, soft_bytes: int, soft_s: int) -> None:
+        """Set what may wait for who is sent messages."""
+        ...
+
 
 class Duties(Protocol):
     """What the server does of its own accord: `server.ticker.Ticker`."""

@@ -228,6 +228,13 @@ PARAMETERS: Final = (
     Parameter(
         "tracking-table-max-keys", LONG, b"1000000", "Most keys that clients with CLIENT TRACKING are remembered for."
     ),
+    Parameter(
+        "client-output-buffer-limit",
+        OUTPUT_LIMITS,
+        _show_output_limits(_OUTPUT_LIMITS),
+        "Of `pubsub`: bytes that may wait for who is sent messages, at any time, and for longer than so many seconds;"
+        " the other classes are only remembered, see `--max-output`.",
+    ),
     Parameter("acllog-max-len", LONG, b"128", "How many denials ACL LOG keeps."),
     Parameter(
         "acl-pubsub-default",
@@ -299,7 +306,6 @@ PARAMETERS: Final = (
     Parameter("latency-tracking", YES_NO, b"yes"),
     Parameter("latency-tracking-info-percentiles", PERCENTILES, b"50 99 99.9"),
     Parameter("latency-monitor-threshold", LONG, b"0"),
-    Parameter("client-output-buffer-limit", OUTPUT_LIMITS, _show_output_limits(_OUTPUT_LIMITS)),
     Parameter("stop-writes-on-bgsave-error", YES_NO, b"yes"),
     Parameter("rdbcompression", YES_NO, b"yes"),
     Parameter("rdbchecksum", YES_NO, b"yes"),

@@ -68,7 +68,8 @@ class Session:
     rest: the iterator over the requests that `Dispatcher.run` is working on.
     plain: nothing special holds for this client: the hot path may run its commands.
     run: runs requests inside the turn: the dispatcher's `run`, or that of a protocol with verbs of its own (door.py).
-    send: writes to the client's socket. active_s: monotonic time of the last request.
+    send: writes to the client's socket; waiting_bytes: tells what it has not taken yet.
+    active_s: monotonic time of the last request.
     encode: the codec's encoder for the protocol version that the client chose.
     last: the last command that it ran, None if that was unknown.
     user: whom it is logged in as.
@@ -105,6 +106,7 @@ class Session:
         "transaction_limit_bytes",
         "user",
         "waiter",
+        "waiting_bytes",
         "watch",
         "wire",
     )
@@ -116,6 +118,7 @@ class Session:
         self.dispatcher = dispatcher
         self.wire = wire
         self.send = wire.write
+        self.waiting_bytes: Callable[[], int] = _nothing_waits
         self.run: Callable[[Session, list[Any]], None] = dispatcher.run
         self.active_s = peer.connected_s
         self.peer = peer
@@ -204,10 +207,16 @@ class Session:
         data: not copied if it is Unasked already.
         """
         if self.choked and self.wire.overflows():
+            self.dispatcher.leave(self)  # no one listens there any more
             return
         if not self.out:
             self.dispatcher.turn.join(self)
         self.out.append(data if data.__class__ is Unasked else Unasked(data))
+
+
+def _nothing_waits() -> int:
+    """No socket."""
+    return 0
 
 
 def _ignore_version(version: int) -> None:

@@ -49,6 +49,8 @@ class Connections:
     """All connections of all listeners, and the limits they share.
 
     opened, rejected, choked_out: totals since the start.
+    push_hard_bytes, push_soft_bytes, push_soft_s: what may wait for who is sent messages, at any time, and for longer
+        than that; 0 = no such limit (client-output-buffer-limit pubsub).
     """
 
     def __init__(self, clock: Clock, max_clients: int, output_limit_bytes: int) -> None:
@@ -61,12 +63,26 @@ class Connections:
         self.rejected = 0
         self.closed_bytes_in = 0
         self.choked_out = 0
+        self.push_hard_bytes = self.push_soft_bytes = self.push_soft_s = 0
         self._next_id = 1
 
     @property
     def bytes_in(self) -> int:
         """Bytes received since the start. cost: O(clients)."""
         return self.closed_bytes_in + sum(connection.bytes_in for connection in self.open.values())
+
+    @property
+    def high_bytes(self) -> int:
+        """What may wait for a client before it counts as one that does not take its replies."""
+        return min(
+            OUTPUT_HIGH_BYTES, self.push_hard_bytes or OUTPUT_HIGH_BYTES, self.push_soft_bytes or OUTPUT_HIGH_BYTES
+        )
+
+    def limit_pushes(self, hard_bytes: int, soft_bytes: int, soft_s: int) -> None:
+        """Set the limits for pushes, for who is connected already too. cost: O(clients)."""
+        self.push_hard_bytes, self.push_soft_bytes, self.push_soft_s = hard_bytes, soft_bytes, soft_s
+        for connection in self.open.values():
+            connection.set_high(self.high_bytes)
 
     def new_id(self) -> int:
         """The next client's id."""
@@ -84,6 +100,7 @@ class Connection(asyncio.Protocol):
         "_frontend",
         "_held",
         "_make",
+        "_over_since_s",
         "_paused",
         "_receive",
         "_refusal",
@@ -105,6 +122,7 @@ class Connection(asyncio.Protocol):
         self._held = False
         self.bytes_in = 0
         self._waiting_bytes = 0  # came in while requests waited
+        self._over_since_s = 0.0  # more waits for it than may for long
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there: admit it, or say that there are too many."""
@@ -126,13 +144,14 @@ class Connection(asyncio.Protocol):
         )
         everyone.opened += 1
         everyone.open[self.peer.id] = self
-        transport_.set_write_buffer_limits(OUTPUT_HIGH_BYTES)
+        transport_.set_write_buffer_limits(everyone.high_bytes)
         self._frontend = frontend = self._make(self, self.peer)
         self._codec = frontend.codec
         self._feed = frontend.codec.feed
         self._receive = frontend.receive
         self._session = frontend.session
         self._session.send = transport_.write
+        self._session.waiting_bytes = transport_.get_write_buffer_size
 
     def data_received(self, data: bytes) -> None:
         """Hand the requests on that `data` completes."""
@@ -201,13 +220,29 @@ class Connection(asyncio.Protocol):
 
         For what can't be held back: pushes that no request asked for.
         """
-        transport = self._transport
-        if transport is None or transport.get_write_buffer_size() <= self._all.output_limit_bytes:
+        if self._transport is None or not self._is_over(self._transport.get_write_buffer_size()):
             return False
         self._all.choked_out += 1
         log.warning("client %d (%s) does not take its replies: disconnected", self.peer.id, self.peer.address)
-        transport.abort()
+        self._transport.abort()
         return True
+
+    def _is_over(self, waiting_bytes: int) -> bool:
+        """Whether more waits than may at any time, or has been waiting for longer than it may."""
+        everyone = self._all
+        if waiting_bytes > min(everyone.output_limit_bytes, everyone.push_hard_bytes or waiting_bytes):
+            return True
+        if not everyone.push_soft_bytes or waiting_bytes <= everyone.push_soft_bytes:
+            self._over_since_s = 0.0
+            return False
+        now_s = everyone.clock.monotonic_s()
+        self._over_since_s = self._over_since_s or now_s
+        return now_s - self._over_since_s >= everyone.push_soft_s
+
+    def set_high(self, high_bytes: int) -> None:
+        """Change what may wait for the client before nothing more is read from it."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.set_write_buffer_limits(high_bytes)
 
     def close(self) -> None:
         """Close after what was written is sent."""
