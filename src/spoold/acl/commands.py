@@ -187,9 +187,9 @@ def acl_genpass(ctx: Context, bits: bytes | None = None, *more: bytes) -> bytes:
 def acl_load(ctx: Context) -> Reply:
     """Reads the users from the file again, all or none.
 
-    Connections of users that are not in it are closed; who is the same as before notices nothing. If the file says
-    nothing of `default`, that stays as it is.
+    Connections of users that are not in it are closed; who is the same as before notices nothing.
     raises: CommandError: there is no file, or it has faults.
+    differs: a file that says nothing of `default` leaves that as it is; in Redis it may do everything then.
     """
     ctx.parts.get(AclFile).load()
     return OK

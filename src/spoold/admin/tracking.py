@@ -37,7 +37,8 @@ def client_tracking(ctx: Context, mode: bytes, *options: bytes) -> Reply:
         OPTIN, OPTOUT: only of keys read behind CLIENT CACHING YES, or not behind CLIENT CACHING NO. NOLOOP: not of
         what the connection changes itself.
     raises: SyntaxFault, NotAnInteger; CommandError: options that exclude each other, no such connection.
-    source: Redis's CLIENT TRACKING page. A key is tracked in the database in which it was read, not in all.
+    differs: a key is tracked in the database in which it was read, not in all.
+    source: Redis's CLIENT TRACKING page.
     """
     session = session_of(ctx)
     tracker = _parse(ctx, session, options)
