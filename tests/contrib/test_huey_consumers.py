@@ -16,6 +16,8 @@ from tests.contrib.tasks import noted
 
 from spoold.testing.process import ServerProcess
 
+pytestmark = pytest.mark.slow
+
 WAIT_S = 20
 CONSUMERS = [(kind, workers) for kind in ("server", "simple", "redis") for workers in ("thread", "process", "greenlet")]
 
