@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from spoold import __version__
+from spoold.admin.data_limit import DataLimit
 from spoold.admin.host import Host
 from spoold.command.context import Context
 from spoold.command.spec import DANGEROUS, LOADING, STALE, command
@@ -120,6 +121,7 @@ def _memory(ctx: Context) -> Fields:
     metrics = ctx.parts.get(Metrics)
     now, peak, total = metrics.memory(), metrics.peak, total_memory()
     stored = ctx.parts.get(Host).used_bytes()
+    limit = ctx.parts.get(DataLimit).limit_bytes
     return {
         "used_memory": now.used,
         "used_memory_human": human_bytes(now.used),
@@ -130,8 +132,8 @@ def _memory(ctx: Context) -> Fields:
         "used_memory_peak_perc": f"{now.used * 100 / peak.used:.2f}%",
         "total_system_memory": total,
         "total_system_memory_human": human_bytes(total),
-        "maxmemory": 0,
-        "maxmemory_human": "0B",
+        "maxmemory": limit,
+        "maxmemory_human": human_bytes(limit),
         "maxmemory_policy": "noeviction",
         "mem_fragmentation_ratio": now.resident / now.used,
         "mem_allocator": "libc",

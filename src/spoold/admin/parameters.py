@@ -275,6 +275,12 @@ PARAMETERS: Final = (
     Parameter(
         "zset-max-listpack-value", LONG, b"64", "Bytes of a member up to which it does.", alias="zset-max-ziplist-value"
     ),
+    Parameter(
+        "maxmemory",
+        memory(),
+        b"0",
+        "Bytes of data, on disk, beyond which commands that add data are refused with OOM; 0 = no limit.",
+    ),
     Parameter("hll-sparse-max-bytes", memory(), b"3000", "Bytes up to which a HyperLogLog is kept sparse."),
     Parameter(
         "stream-node-max-entries",
@@ -296,7 +302,6 @@ PARAMETERS: Final = (
     # remembered
     Parameter("save", SAVE, b""),
     Parameter("appendonly", YES_NO, b"yes"),
-    Parameter("maxmemory", memory(), b"0"),
     Parameter("maxmemory-policy", POLICY, b"noeviction"),
     Parameter("maxmemory-samples", integer(1, INT32_MAX), b"5"),
     Parameter("maxmemory-clients", memory(), b"0"),

@@ -12,6 +12,7 @@ from spoold.acl.log import AclLog
 from spoold.acl.users import User, Users
 from spoold.admin.access import Access
 from spoold.admin.config import Config
+from spoold.admin.data_limit import DataLimit
 from spoold.admin.host import Host
 from spoold.admin.monitor import Monitor, note_slow
 from spoold.admin.parameters import BadValueError
@@ -76,12 +77,16 @@ def install(parts: Parts, dispatcher: Dispatcher, settings: Settings, host: Host
         dispatcher.set_alert("key misses", b"m"[0] in letters)
 
     config.on_set("notify-keyspace-events", select_events)
+    data_limit = DataLimit(dispatcher)
+    parts.add(data_limit)
+    config.on_set("maxmemory", data_limit.set_limit)
     note_slow(dispatcher, slowlog)
     _start_values(config, settings, host)
     _bind(config, dispatcher, slowlog, host)
     limits = parts.own(PackedLimits)
     for name, attribute in _PACKED.items():
         config.on_set(name, partial(setattr, limits, attribute))
+    host.duties.each_tick.append(data_limit.look)
     host.duties.each_tick.append(lambda: _sample(metrics, dispatcher, host))
     turn_sizes = TurnSizes()
     parts.add(turn_sizes)

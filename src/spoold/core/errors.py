@@ -508,6 +508,16 @@ class Internal(CommandError):
     text = "internal error: the turn was rolled back, see the server's log"
 
 
+class TooMuchData(CommandError):
+    """The data takes more than it may (`maxmemory`)."""
+
+    code = "OOM"
+
+    def __init__(self) -> None:
+        """Redis's words, though it is the disk that is spared here."""
+        super().__init__("command not allowed when used memory > 'maxmemory'.")
+
+
 class Misconf(CommandError):
     """The disk does not take writes."""
 

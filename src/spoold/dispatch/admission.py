@@ -92,7 +92,7 @@ class Admission:
         for check in self.checks:
             if (error := check(session, target, request)) is not None:
                 return error
-        if self._dispatcher.dbs.read_only and self._writes(session, target, Flag.WRITE):
+        if self._dispatcher.dbs.read_only and self.has_flags(session, target, Flag.WRITE):
             return Misconf(self._dispatcher.turn.commit.failing)
         if self.busy is not None and not target.flags & Flag.ALLOW_BUSY:
             return self.busy
@@ -119,7 +119,7 @@ class Admission:
 
     def _may_write(self, session: Session, entry: Entry, request: list[bytes]) -> bool:
         """Whether a request may change data or send to others, those that it runs included."""
-        if self._writes(session, entry, HELD_BY_WRITES):
+        if self.has_flags(session, entry, HELD_BY_WRITES):
             return True
         requests = [request]
         if entry.name == "exec" and session.transaction is not None:
@@ -130,7 +130,7 @@ class Admission:
             for each in requests
         )
 
-    def _writes(self, session: Session, entry: Entry, flags: Flag) -> bool:
+    def has_flags(self, session: Session, entry: Entry, flags: Flag) -> bool:
         """Whether running `entry`, or what EXEC would run, has one of `flags`."""
         if entry.flags & flags:
             return True

@@ -248,6 +248,11 @@ class Commit:
         return self._env.map_bytes()
 
     @property
+    def live_bytes(self) -> int:
+        """Bytes that the data takes: what LMDB held at its last commit, and what was written since. cost: O(1)."""
+        return self._env.live_bytes() + self.bytes_since_checkpoint
+
+    @property
     def checkpoint_due(self) -> bool:
         """Whether so much was written since the last checkpoint that the next one should come now.
 

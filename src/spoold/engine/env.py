@@ -114,6 +114,11 @@ class Environment:
         """Bytes of the file in use at the last commit, free pages inside it included."""
         return int((self.env.info()["last_pgno"] + 1) * self.env.stat()["psize"])
 
+    def live_bytes(self) -> int:
+        """Bytes of the pages that held data at the last commit, free pages left out."""
+        stat = self.env.stat()
+        return int((stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]) * stat["psize"])
+
     def map_bytes(self) -> int:
         """Size of the map: what the file may grow to before it is made larger."""
         return int(self.env.info()["map_size"])

@@ -1,0 +1,51 @@
+"""`maxmemory`: what adds data is refused while there is too much of it, and nothing is lost for it."""
+
+from __future__ import annotations
+
+from support.server import Client, Error, Server
+
+REFUSED = Error("OOM command not allowed when used memory > 'maxmemory'.")
+
+
+def test_more_data_is_refused_reading_and_taking_away_are_not(a: Client, b: Client) -> None:
+    a("RPUSH", "q", "x", "y")
+    assert a("CONFIG", "SET", "maxmemory", 1) == b"OK"
+    for client in (a, b):
+        assert client("SET", "k", "v") == REFUSED
+        assert client("RPUSH", "q", "z") == REFUSED
+    assert a("LPOP", "q") == b"x"
+    assert a("LRANGE", "q", 0, -1) == [b"y"]
+    assert a("CONFIG", "SET", "maxmemory", 0) == b"OK"
+    assert a("RPUSH", "q", "z") == 2
+
+
+def test_a_transaction_with_such_a_command_is_refused_whole(a: Client, b: Client) -> None:
+    a.send_many([("MULTI",), ("DEL", "k"), ("SET", "k", "v")])
+    a.replies()
+    b("CONFIG", "SET", "maxmemory", 1)
+    reason = "command not allowed when used memory > 'maxmemory'."
+    assert a("EXEC") == Error(f"EXECABORT Transaction discarded because of: OOM {reason}")
+    a.send_many([("MULTI",), ("SET", "k", "v"), ("EXEC",)])
+    assert a.replies() == [
+        b"OK",
+        REFUSED,
+        Error("EXECABORT Transaction discarded because of previous errors."),
+    ]
+    a.send_many([("MULTI",), ("GET", "k"), ("EXEC",)])
+    assert a.replies()[-1] == [None]
+    b("CONFIG", "SET", "maxmemory", 0)
+
+
+def test_data_that_is_taken_away_makes_room_again(server: Server, a: Client) -> None:
+    for number in range(20):
+        a("SET", f"k{number}", "v" * 100_000)
+    server.commit.checkpoint()
+    a("CONFIG", "SET", "maxmemory", "1mb")
+    assert a("SET", "k", "v") == REFUSED
+    assert f"maxmemory:{1 << 20}" in a("INFO", "memory").decode()
+    for number in range(20):
+        a("DEL", f"k{number}")
+    server.commit.checkpoint()
+    for duty in server.duties.each_tick:
+        duty()
+    assert a("SET", "k", "v") == b"OK"
