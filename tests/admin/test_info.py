@@ -41,7 +41,7 @@ def test_sections_are_chosen_in_any_case(a: Client) -> None:
     everything = titles(a, "everything")
     assert everything == [
         "Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "CPU", "Modules", "Commandstats",
-        "Cluster", "Keyspace",
+        "Errorstats", "Cluster", "Keyspace",
     ]  # fmt: skip
     assert titles(a, "ALL") == everything
     assert titles(a) == titles(a, "default") == [title for title in everything if title != "Commandstats"]
@@ -161,3 +161,18 @@ def test_keys_are_counted(server: Server, a: Client) -> None:
 @pytest.mark.parametrize("section", ["cpu", "replication", "modules"])
 def test_small_sections(a: Client, section: str) -> None:
     assert a("INFO", section).lower().startswith(f"# {section}\r\n".encode())
+
+
+def test_error_replies_are_counted_by_their_code(a: Client, b: Client) -> None:
+    a("CONFIG", "RESETSTAT")
+    a("SET", "k", "v")
+    a("LPUSH", "k", "x")
+    a("LPUSH", "k", "y")
+    a("NOSUCH")
+    a("GET")
+    a.send_many([("MULTI",), ("LPUSH", "k", "z"), ("EXEC",)])
+    a.replies()
+    lines = a("INFO", "errorstats").decode().split("\r\n")
+    assert lines[:3] == ["# Errorstats", "errorstat_ERR:count=2", "errorstat_WRONGTYPE:count=3"]
+    a("CONFIG", "RESETSTAT")
+    assert "errorstat" not in a("INFO").decode().replace("# Errorstats", "")

@@ -93,7 +93,8 @@ def fail_the_disk(monkeypatch: pytest.MonkeyPatch, hall: Hall) -> None:
     def commit_fails(*arguments: Any) -> None:
         raise batch_module.lmdb.DiskError("injected")
 
-    monkeypatch.setattr(hall.commit._log.journal, "_write", fails)  # type: ignore[attr-defined]
+    for write in ("_write", "_write_direct"):
+        monkeypatch.setattr(hall.commit._log.journal, write, fails)  # type: ignore[attr-defined]
     monkeypatch.setattr(batch_module, "write_turn", commit_fails)
 
 

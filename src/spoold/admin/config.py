@@ -143,6 +143,7 @@ def config_resetstat(ctx: Context) -> Reply:
     """Sets the counters that INFO shows back to zero."""
     for entry in ctx.parts.get(Dispatcher).entries():
         entry.reset()
+    ctx.parts.get(Dispatcher).errors.clear()
     ctx.parts.get(Metrics).reset(totals(ctx))
     return OK
 

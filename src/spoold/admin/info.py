@@ -56,6 +56,7 @@ def info(ctx: Context, *sections: bytes) -> Reply:
         "CPU": _cpu,
         "Modules": _nothing,
         "Commandstats": lambda: _commandstats(ctx),
+        "Errorstats": lambda: _errorstats(ctx),
         "Cluster": _cluster,
         "Keyspace": lambda: _keyspace(ctx),
     }
@@ -249,6 +250,11 @@ def _commandstats(ctx: Context) -> Mapping[str, str]:
                 f"rejected_calls={entry.rejected},failed_calls={entry.failed}"
             )
     return found
+
+
+def _errorstats(ctx: Context) -> Mapping[str, str]:
+    errors = ctx.parts.get(Dispatcher).errors
+    return {f"errorstat_{code.decode('utf-8', 'replace')}": f"count={errors[code]}" for code in sorted(errors)}
 
 
 def _keyspace(ctx: Context) -> Mapping[str, str]:

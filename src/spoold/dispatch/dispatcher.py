@@ -35,6 +35,8 @@ _OK_LINE: Final = b"+OK\r\n"
 _COUNTED_BYTES: Final = 512
 # Bytes of counted replies in one turn after which a client's further requests wait until it has taken them.
 OUT_BYTES: Final = 1 << 20
+# Scripts choose codes of their own: beyond so many, new ones are not counted.
+_ERROR_CODES: Final = 128
 _INTEGERS: Final = tuple(b":%d\r\n" % number for number in range(1024))
 
 Observer = Callable[[Session, list[bytes]], None]
@@ -53,6 +55,7 @@ class Dispatcher:
     check_queued: asked again at EXEC whether the session's user may run a request.
     before: told of each request that is about to run while alert; what one returns is told its reply.
     on_leave: told of each client that is gone.
+    errors: how many error replies there were, by their first word.
     on_slow: told of requests slower than `slow_s` seconds, those inside EXEC and scripts too.
     """
 
@@ -85,6 +88,7 @@ class Dispatcher:
         self.on_slow: SlowObserver = _ignore_slow
         self.sessions: dict[Session, None] = {}
         self.parked = 0
+        self.errors: dict[bytes, int] = {}
         self._served: list[tuple[Waiter, int]] = []
         self._served_turn = -1
         dbs.on_rollback.append(self._unserve)
@@ -162,6 +166,7 @@ class Dispatcher:
                         reply = entry.handler(ctx, *request[1:])
                 except CommandError as error:
                     entry.failed += 1
+                    self.note_error(error)
                     reply = error
             else:
                 reply, entry = self._admit(session, request)
@@ -223,6 +228,7 @@ class Dispatcher:
             reply = entry.handler(ctx, *request[1:])
         except CommandError as error:
             entry.failed += 1
+            self.note_error(error)
             reply = error
         for tell in finish:
             tell(reply)
@@ -244,6 +250,8 @@ class Dispatcher:
         """
         entry = self.table.find(request[0])
         reply = self.admission.refusal(session, entry, request)
+        if isinstance(reply, CommandError):
+            self.note_error(reply)
         ran = None
         if reply is None:
             assert entry is not None  # noqa: S101 - admission refuses unknown commands
@@ -256,6 +264,7 @@ class Dispatcher:
                 reply = entry.handler(session.ctx, *request[1:])
             except CommandError as error:
                 entry.failed += 1
+                self.note_error(error)
                 reply = error
             for tell in finish:
                 tell(reply)
@@ -356,6 +365,8 @@ class Dispatcher:
         if entry is not None:
             entry.calls += 1
             entry.failed += isinstance(reply, CommandError)
+        if isinstance(reply, CommandError):
+            self.note_error(reply)
         if not _muted(session):
             session.out.append(session.encode(reply))
 
@@ -430,6 +441,12 @@ class Dispatcher:
             session.waiter = waiter
             self.parked += 1
         self._served.clear()
+
+    def note_error(self, error: CommandError) -> None:
+        """Count an error reply under its code."""
+        code = error.message.partition(b" ")[0]
+        if code in self.errors or len(self.errors) < _ERROR_CODES:
+            self.errors[code] = self.errors.get(code, 0) + 1
 
     def entries(self) -> list[Entry]:
         """All commands and subcommands with counters of their own, for statistics."""
