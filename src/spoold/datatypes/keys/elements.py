@@ -13,9 +13,10 @@ from typing import Final
 from spoold.datatypes.hashes import store as hashes
 from spoold.datatypes.lists import store as lists
 from spoold.datatypes.sets import store as sets
+from spoold.datatypes.streams import payload as streams
 from spoold.datatypes.zsets import store as zsets
 from spoold.keyspace.keyspace import Keyspace
-from spoold.keyspace.record import HashRecord, ListRecord, Record, SetRecord, TaggedListRecord, ZsetRecord
+from spoold.keyspace.record import HashRecord, ListRecord, Record, SetRecord, StreamRecord, TaggedListRecord, ZsetRecord
 
 _DOUBLE: Final = struct.Struct("<d")
 
@@ -90,10 +91,12 @@ _READERS: Final[dict[type[Record], Callable[..., list[bytes]]]] = {
 _PARTS: Final[dict[type[Record], Callable[..., list[bytes]]]] = {
     HashRecord: _hash_parts,
     ZsetRecord: _zset_parts,
+    StreamRecord: streams.parts,
 }
 _WRITERS: Final[dict[bytes, Callable[[Keyspace, bytes, list[bytes]], None]]] = {
     ListRecord.kind: _write_list,
     SetRecord.kind: _write_set,
     HashRecord.kind: _write_hash,
     ZsetRecord.kind: _write_zset,
+    StreamRecord.kind: streams.restore,
 }

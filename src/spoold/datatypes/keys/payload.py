@@ -2,10 +2,10 @@
 
     payload    type 1 | value | RDB version 2 (little-endian) | CRC-64 of all before it 8 (little-endian)
 
-Written are the plainest types: string, list and set of strings, hash (every Redis since 2.6 restores them), and sorted
-set with binary scores (since 4.0). Read is
-whatever Redis 2.6 to 8 writes for these, packed forms and compressed strings included. The version is not
-looked at: a newer Redis marks payloads of types that have not changed with its own, and other types are refused anyway.
+Written are the plainest types: string, list and set of strings, hash (every Redis since 2.6 restores them), sorted set
+with binary scores (since 4.0), stream (since 7.0). Read is whatever Redis 2.6 to 8 writes for these, packed forms and
+compressed strings included; of streams what 5.0 to 7.4 write. The version is not looked at: a newer Redis marks
+payloads of types that have not changed with its own, and other types are refused anyway.
 
 To add a type: its kind and what reads it in `_READERS`, and a line in `encode`.
 """
@@ -16,20 +16,14 @@ import math
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Final
 
-from spoold.core.errors import BadFormat, BadPayload, NotAFloat, NotAnInteger
-from spoold.core.numerals import parse_float, parse_int
-from spoold.datatypes.keys.crc64 import crc64
-
-# Redis 7.0's.
-RDB_VERSION: Final = 10
-
-_FOOTER: Final = struct.Struct("<HQ")
-
-# No payload may unpack to more than this, whatever its lengths say: a compressed string can grow ninetyfold.
-_MOST_BYTES: Final = 512 * 1024 * 1024
+from spoold.core.errors import BadFormat, NotAFloat
+from spoold.core.numerals import parse_float
+from spoold.datatypes.keys.rdb import Reader, encode_length, encode_string, listpack, seal, unseal
+from spoold.datatypes.streams import payload as streams
 
 _STRING: Final = 0
 _LIST: Final = 1
@@ -42,16 +36,13 @@ _DOUBLE: Final = struct.Struct("<d")
 # What stands for the length of a score's text.
 _NAMED_SCORES: Final = {253: math.nan, 254: math.inf, 255: -math.inf}
 
-_INT_WIDTHS: Final = (1, 2, 4)
-_COMPRESSED: Final = 3
-
 
 @dataclass(frozen=True)
 class Value:
     """What a payload holds. kind: as TYPE names it. parts: the string alone, or the elements in order, never none.
 
     Of a hash the parts are fields and values by turns, of a sorted set members and their scores (IEEE 754 double,
-    little-endian, never NaN).
+    little-endian, never NaN), of a stream what streams/payload.py makes of it.
     """
 
     kind: bytes
@@ -60,32 +51,18 @@ class Value:
 
 def encode(value: Value) -> bytes:
     """The payload of a value. cost: O(bytes)."""
+    if value.kind == b"stream":
+        return seal(streams.encode(value.parts))
     if value.kind == b"string":
         body = bytes((_STRING,)) + encode_string(value.parts[0])
     elif value.kind == b"zset":
         pairs = zip(map(encode_string, value.parts[::2]), value.parts[1::2], strict=True)
-        body = bytes((_ZSET,)) + _encode_length(len(value.parts) // 2) + b"".join(chain.from_iterable(pairs))
+        body = bytes((_ZSET,)) + encode_length(len(value.parts) // 2) + b"".join(chain.from_iterable(pairs))
     else:
         type_byte, width = {b"list": (_LIST, 1), b"set": (_SET, 1), b"hash": (_HASH, 2)}[value.kind]
         parts = map(encode_string, value.parts)
-        body = b"".join((bytes((type_byte,)), _encode_length(len(value.parts) // width), *parts))
+        body = b"".join((bytes((type_byte,)), encode_length(len(value.parts) // width), *parts))
     return seal(body)
-
-
-def seal(body: bytes) -> bytes:
-    """A payload of what `body` holds: it, the version, the checksum."""
-    body += RDB_VERSION.to_bytes(2, "little")
-    return body + crc64(body).to_bytes(8, "little")
-
-
-def unseal(payload: bytes) -> Reader:
-    """A reader over what stands before the version and the checksum. raises: BadPayload."""
-    if len(payload) < _FOOTER.size:
-        raise BadPayload
-    _, checksum = _FOOTER.unpack_from(payload, len(payload) - _FOOTER.size)
-    if checksum != crc64(payload[:-8]):
-        raise BadPayload
-    return Reader(payload[: -_FOOTER.size])
 
 
 def decode(payload: bytes) -> Value:
@@ -104,117 +81,6 @@ def decode(payload: bytes) -> Value:
     if kind in {b"hash", b"zset"} and (len(parts) % 2 or len(set(parts[::2])) * 2 != len(parts)):
         raise BadFormat
     return Value(kind, parts)
-
-
-def _encode_length(number: int) -> bytes:
-    if number < 1 << 6:
-        return bytes((number,))
-    if number < 1 << 14:
-        return (0x4000 | number).to_bytes(2, "big")
-    if number < 1 << 32:
-        return b"\x80" + number.to_bytes(4, "big")
-    return b"\x81" + number.to_bytes(8, "big")
-
-
-def encode_string(text: bytes) -> bytes:
-    """A string, as an integer of 1, 2 or 4 bytes where it is one."""
-    if 0 < len(text) <= 11:
-        try:
-            number = parse_int(text)
-        except NotAnInteger:
-            number = 1 << 31
-        for form, width in enumerate(_INT_WIDTHS):
-            if -(1 << width * 8 - 1) <= number < 1 << width * 8 - 1:
-                return bytes((0xC0 | form,)) + number.to_bytes(width, "little", signed=True)
-    return _encode_length(len(text)) + text
-
-
-class Reader:
-    """Reads bytes from left to right; whatever is not there is BadFormat."""
-
-    def __init__(self, data: bytes, budget: int = _MOST_BYTES) -> None:
-        """budget: bytes that strings may still take."""
-        self._data = data
-        self._at = 0
-        self._budget = budget
-
-    @property
-    def left(self) -> int:
-        """How many bytes are left."""
-        return len(self._data) - self._at
-
-    def take(self, count: int) -> bytes:
-        """The next `count` bytes."""
-        if not 0 <= count <= self.left:
-            raise BadFormat
-        self._at += count
-        return self._data[self._at - count : self._at]
-
-    def byte(self) -> int:
-        """The next byte."""
-        return self.take(1)[0]
-
-    def number(self, width: int, *, signed: bool = False) -> int:
-        """The next `width` bytes, little-endian."""
-        return int.from_bytes(self.take(width), "little", signed=signed)
-
-    def length(self) -> int:
-        """A length in RDB's own encoding."""
-        first = self.byte()
-        match first >> 6:
-            case 0:
-                return first
-            case 1:
-                return (first & 0x3F) << 8 | self.byte()
-        if first not in {0x80, 0x81}:
-            raise BadFormat
-        return int.from_bytes(self.take(4 if first == 0x80 else 8), "big")
-
-    def string(self) -> bytes:
-        """A string: plain, an integer, or compressed."""
-        if self.left and self._data[self._at] >> 6 == 3:
-            form = self.byte() & 0x3F
-            if form < len(_INT_WIDTHS):
-                return b"%d" % self.number(_INT_WIDTHS[form], signed=True)
-            if form != _COMPRESSED:
-                raise BadFormat
-            packed, unpacked = self.length(), self.length()
-            self._pay(unpacked)
-            return _inflate(self.take(packed), unpacked)
-        count = self.length()
-        self._pay(count)
-        return self.take(count)
-
-    def _pay(self, count: int) -> None:
-        self._budget -= count
-        if self._budget < 0:
-            raise BadFormat
-
-
-def _inflate(packed: bytes, length: int) -> bytes:
-    """Undo LZF: runs of literal bytes, and references to what stands up to 8 KiB before."""
-    reader = Reader(packed)
-    out = bytearray()
-    while reader.left:
-        control = reader.byte()
-        if control < 0x20:
-            out += reader.take(control + 1)
-        else:
-            count = control >> 5
-            if count == 7:
-                count += reader.byte()
-            count += 2
-            start = len(out) - ((control & 0x1F) << 8 | reader.byte()) - 1
-            if start < 0:
-                raise BadFormat
-            piece = out[start : start + count]
-            # A reference may reach into what it makes: then the piece repeats.
-            out += (piece * (count // len(piece) + 1))[:count]
-        if len(out) > length:
-            raise BadFormat
-    if len(out) != length:
-        raise BadFormat
-    return bytes(out)
 
 
 def _one(reader: Reader) -> list[bytes]:
@@ -279,35 +145,6 @@ def _intset(reader: Reader) -> list[bytes]:
     return [b"%d" % packed.number(width, signed=True) for _ in range(count)]
 
 
-def _listpack(data: bytes) -> Iterator[bytes]:
-    """Bytes 4 | entries 2 | entries, each followed by its own length | 0xFF."""
-    reader = Reader(data)
-    if reader.number(4) != len(data):
-        raise BadFormat
-    reader.take(2)
-    while (first := reader.byte()) != 0xFF:
-        before = reader.left
-        if first < 0x80:
-            yield b"%d" % first
-        elif first < 0xC0:
-            yield reader.take(first & 0x3F)
-        elif first < 0xE0:
-            number = (first & 0x1F) << 8 | reader.byte()
-            yield b"%d" % (number - (1 << 13) if number >= 1 << 12 else number)
-        elif first < 0xF0:
-            yield reader.take((first & 0x0F) << 8 | reader.byte())
-        elif first == 0xF0:
-            yield reader.take(reader.number(4))
-        elif first <= 0xF4:
-            yield b"%d" % reader.number((2, 3, 4, 8)[first - 0xF1], signed=True)
-        else:
-            raise BadFormat
-        size = 1 + before - reader.left
-        reader.take(max(1, (size.bit_length() + 6) // 7))
-    if reader.left:
-        raise BadFormat
-
-
 def _ziplist(data: bytes) -> Iterator[bytes]:
     """Bytes 4 | tail 4 | entries 2 | entries, each behind the length of the one before | 0xFF."""
     reader = Reader(data)
@@ -340,7 +177,7 @@ _ZIPLIST_INTS: Final = {0xC0: 2, 0xD0: 4, 0xE0: 8, 0xF0: 3, 0xFE: 1}
 
 
 def _one_listpack(reader: Reader) -> list[bytes]:
-    return list(_listpack(reader.string()))
+    return list(listpack(reader.string()))
 
 
 def _one_ziplist(reader: Reader) -> list[bytes]:
@@ -373,7 +210,7 @@ def _quicklist(reader: Reader) -> list[bytes]:
         if container not in {1, 2}:
             raise BadFormat
         node = reader.string()
-        parts += [node] if container == 1 else _listpack(node)
+        parts += [node] if container == 1 else listpack(node)
     return parts
 
 
@@ -400,4 +237,7 @@ _READERS: Final[dict[int, tuple[bytes, Callable[[Reader], list[bytes]]]]] = {
     17: (b"zset", _scored_listpack),
     18: (b"list", _quicklist),
     20: (b"set", _one_listpack),
+    streams.OLD_TYPE: (b"stream", partial(streams.decode, type_byte=streams.OLD_TYPE)),
+    streams.TYPE: (b"stream", partial(streams.decode, type_byte=streams.TYPE)),
+    streams.NEW_TYPE: (b"stream", partial(streams.decode, type_byte=streams.NEW_TYPE)),
 }

@@ -34,9 +34,10 @@ from spoold.keyspace.record import StreamRecord
 UNKNOWN: Final = -1
 """How many entries a group has read, where that can't be told."""
 
-_GROUP: Final = struct.Struct(">Q16sq16sQQQ")
-_CONSUMER: Final = struct.Struct(">QQQ")
-_PENDING: Final = struct.Struct(">QQQ")
+# What is stored of each, as above; long names follow. payload.py writes them too.
+GROUP: Final = struct.Struct(">Q16sq16sQQQ")
+CONSUMER: Final = struct.Struct(">QQQ")
+PENDING: Final = struct.Struct(">QQQ")
 
 # Groups of a stream, and consumers of a group, that are kept decoded.
 _GROUPS_KNOWN: Final = 16
@@ -120,7 +121,7 @@ def find(ks: Keyspace, name: bytes, record: StreamRecord, group_name: bytes) -> 
     group: Group | None = record.known.get(group_name)
     if group is None:
         stored = ks.batch.get(record.prefix + b"g" + pack_name(group_name))
-        if stored is None or (is_long(group_name) and stored[_GROUP.size :] != group_name):
+        if stored is None or (is_long(group_name) and stored[GROUP.size :] != group_name):
             return None
         group = _load(record, group_name, stored)
         _remember(ks, name, record, group)
@@ -144,7 +145,7 @@ def create(ks: Keyspace, name: bytes, record: StreamRecord, group_name: bytes, l
 
 def save(ks: Keyspace, group: Group) -> None:
     """Write what was changed of a group."""
-    stored = _GROUP.pack(
+    stored = GROUP.pack(
         group.number, group.last, group.read, group.top, group.pending, group.consumers, group.next_consumer
     )
     ks.batch.fresh[group.key] = stored + group.name if is_long(group.name) else stored
@@ -167,12 +168,12 @@ def each(ks: Keyspace, record: StreamRecord) -> Iterator[Group]:
         return
     prefix = record.prefix + b"g"
     for key, stored in _scan(ks, prefix, behind(prefix)):
-        group_name = stored[_GROUP.size :] or key[len(prefix) :]
+        group_name = stored[GROUP.size :] or key[len(prefix) :]
         yield record.known.get(group_name) or _load(record, group_name, stored)
 
 
 def _load(record: StreamRecord, group_name: bytes, stored: bytes) -> Group:
-    number, last, read, top, pending, consumers, next_consumer = _GROUP.unpack_from(stored)
+    number, last, read, top, pending, consumers, next_consumer = GROUP.unpack_from(stored)
     group = Group(record, group_name, number, last, read)
     group.top = top
     group.pending = pending
@@ -196,9 +197,9 @@ def find_consumer(ks: Keyspace, record: StreamRecord, group: Group, consumer_nam
     consumer = group.known.get(consumer_name)
     if consumer is None:
         stored = ks.batch.get(group.consumers_prefix + pack_name(consumer_name))
-        if stored is None or (is_long(consumer_name) and stored[_CONSUMER.size :] != consumer_name):
+        if stored is None or (is_long(consumer_name) and stored[CONSUMER.size :] != consumer_name):
             return None
-        consumer = Consumer(group, consumer_name, *_CONSUMER.unpack_from(stored))
+        consumer = Consumer(group, consumer_name, *CONSUMER.unpack_from(stored))
         _remember_consumer(group, consumer)
     return consumer
 
@@ -242,8 +243,13 @@ def consumer_of(ks: Keyspace, record: StreamRecord, group: Group, number: int) -
 
 def save_consumer(ks: Keyspace, consumer: Consumer) -> None:
     """Write what was changed of a consumer."""
-    stored = _CONSUMER.pack(consumer.number, consumer.seen_ms, consumer.pending)
-    ks.batch.fresh[consumer.key] = stored + consumer.name if is_long(consumer.name) else stored
+    ks.batch.fresh[consumer.key] = stored_consumer(consumer)
+
+
+def stored_consumer(consumer: Consumer) -> bytes:
+    """The value of a consumer's key."""
+    stored = CONSUMER.pack(consumer.number, consumer.seen_ms, consumer.pending)
+    return stored + consumer.name if is_long(consumer.name) else stored
 
 
 def delete_consumer(ks: Keyspace, record: StreamRecord, group: Group, consumer: Consumer) -> int:
@@ -267,8 +273,8 @@ def each_consumer(ks: Keyspace, record: StreamRecord, group: Group) -> Iterator[
         return
     prefix = group.consumers_prefix
     for key, stored in _scan(ks, prefix, behind(prefix)):
-        consumer_name = stored[_CONSUMER.size :] or key[len(prefix) :]
-        yield group.known.get(consumer_name) or Consumer(group, consumer_name, *_CONSUMER.unpack_from(stored))
+        consumer_name = stored[CONSUMER.size :] or key[len(prefix) :]
+        yield group.known.get(consumer_name) or Consumer(group, consumer_name, *CONSUMER.unpack_from(stored))
 
 
 def _remember_consumer(group: Group, consumer: Consumer) -> None:
@@ -287,13 +293,13 @@ def pending(ks: Keyspace, group: Group, id_: bytes) -> Pending | None:
     if id_ > group.top:
         return None
     stored = ks.batch.get(group.pending_prefix + id_)
-    return None if stored is None else Pending(id_, *_PENDING.unpack(stored))
+    return None if stored is None else Pending(id_, *PENDING.unpack(stored))
 
 
 def give(ks: Keyspace, group: Group, consumer: Consumer, id_: bytes, delivered_ms: int, deliveries: int) -> None:
     """Note that a consumer has an entry that no one had; the caller saves both. cost: O(1)."""
     fresh = ks.batch.fresh
-    fresh[group.pending_prefix + id_] = _PENDING.pack(consumer.number, delivered_ms, deliveries)
+    fresh[group.pending_prefix + id_] = PENDING.pack(consumer.number, delivered_ms, deliveries)
     fresh[consumer.owned_prefix + id_] = b""
     group.pending += 1
     consumer.pending += 1
@@ -305,7 +311,7 @@ def give_new(ks: Keyspace, record: StreamRecord, group: Group, consumer: Consume
     now_ms = ks.dbs.now_ms
     if ids[0] > group.top:
         fresh = ks.batch.fresh
-        noted = _PENDING.pack(consumer.number, now_ms, 1)
+        noted = PENDING.pack(consumer.number, now_ms, 1)
         pending_prefix, owned_prefix = group.pending_prefix, consumer.owned_prefix
         for id_ in ids:
             fresh[pending_prefix + id_] = noted
@@ -328,7 +334,7 @@ def give_new(ks: Keyspace, record: StreamRecord, group: Group, consumer: Consume
 
 def note(ks: Keyspace, group: Group, found: Pending, delivered_ms: int, deliveries: int) -> None:
     """Note another delivery to who has the entry already."""
-    ks.batch.fresh[group.pending_prefix + found.id] = _PENDING.pack(found.consumer, delivered_ms, deliveries)
+    ks.batch.fresh[group.pending_prefix + found.id] = PENDING.pack(found.consumer, delivered_ms, deliveries)
 
 
 def settle(ks: Keyspace, group: Group, owner: Consumer, id_: bytes) -> None:
@@ -350,7 +356,7 @@ def all_pending(ks: Keyspace, group: Group, start: bytes, end: bytes = LAST, lim
     prefix = group.pending_prefix
     cut = len(prefix)
     for key, stored in _scan(ks, prefix + start, prefix + end + b"\0", limit):
-        yield Pending(key[cut:], *_PENDING.unpack(stored))
+        yield Pending(key[cut:], *PENDING.unpack(stored))
 
 
 def last_pending(ks: Keyspace, group: Group) -> bytes:

@@ -65,7 +65,7 @@ def append(ks: Keyspace, name: bytes, record: StreamRecord, id_: bytes, fields: 
         record.node = record.node + 1 & 0xFFFFFFFF
         record.node_added = 0
     record.node_added += 1
-    ks.batch.fresh[record.entries_prefix + id_] = _U32.pack(record.node) + pack_fields(fields)
+    ks.batch.fresh[record.entries_prefix + id_] = pack_entry(record.node, fields)
     windows.added(ks, name, record, id_)
     if not record.length:
         record.first = id_
@@ -88,8 +88,7 @@ def exists(ks: Keyspace, record: StreamRecord, id_: bytes) -> bool:
 
 def node_of(ks: Keyspace, record: StreamRecord, id_: bytes) -> int:
     """The node of an entry that exists."""
-    stored = ks.batch.get(record.entries_prefix + id_) or b""
-    return int(_U32.unpack_from(stored)[0])
+    return unpack_node(ks.batch.get(record.entries_prefix + id_) or b"")
 
 
 def read_after(ks: Keyspace, name: bytes, record: StreamRecord, after: bytes, count: int | None) -> list[Entry]:
@@ -181,13 +180,18 @@ def find_first(ks: Keyspace, name: bytes, record: StreamRecord) -> None:
         record.first = ZERO
 
 
-def pack_fields(fields: Sequence[bytes]) -> bytes:
-    """The stored form of an entry's strings."""
+def pack_entry(node: int, fields: Sequence[bytes]) -> bytes:
+    """The stored form of an entry."""
     try:
-        return bytes((len(fields), *map(len, fields))) + b"".join(fields)
+        return _U32.pack(node) + bytes((len(fields), *map(len, fields))) + b"".join(fields)
     except ValueError:
         count = len(fields)
-        return struct.pack(f">BI{count}I", 0, count, *map(len, fields)) + b"".join(fields)
+        return struct.pack(f">IBI{count}I", node, 0, count, *map(len, fields)) + b"".join(fields)
+
+
+def unpack_node(stored: bytes) -> int:
+    """The node in the stored form of an entry."""
+    return int(_U32.unpack_from(stored)[0])
 
 
 def unpack_fields(stored: bytes) -> list[bytes]:
