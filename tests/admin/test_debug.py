@@ -125,3 +125,8 @@ def test_lolwut_draws_a_spool(a: Client) -> None:
     assert len(lines) == 6
     assert a("LOLWUT", "foo").count(b"\n") == 9
     assert a("LOLWUT", "VERSION", "x") == Error("ERR value is not an integer or out of range")
+
+
+def test_protocol_shows_attributes_and_pushes_to_who_understands_them(a: Client) -> None:
+    assert a("DEBUG", "PROTOCOL", "attrib") == b"Some real reply following the attribute"
+    assert a("DEBUG", "PROTOCOL", "push") == Error("ERR RESP2 is not supported by this command")

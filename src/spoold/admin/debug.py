@@ -16,15 +16,17 @@ from spoold.command.context import Context, Wait
 from spoold.command.spec import ADMIN, LOADING, NOSCRIPT, STALE, command
 from spoold.core.errors import BadSubcommand, CommandError, NoSuchKey
 from spoold.core.numerals import parse_float
-from spoold.core.reply import OK, BigNumber, Push, Reply, SetReply, Simple, Verbatim
+from spoold.core.reply import OK, Attributed, BigNumber, Push, Reply, SetReply, Simple, Verbatim
 from spoold.datatypes.keys import digest
 from spoold.datatypes.keys.objects import object_encoding
+from spoold.dispatch.session import session_of
 from spoold.settings import parse_bytes
 
 log = logging.getLogger("spoold.debug")
 
 _PACKED_LIMIT_BYTES: Final = 1 << 32
 
+_PUSH: Final = Push([b"server-cpu-usage", 42])
 # DEBUG PROTOCOL: a reply of each shape, so that the authors of clients can try theirs. Values as in Redis.
 _SHAPES: Final[dict[bytes, Reply]] = {
     b"string": b"Hello World",
@@ -34,7 +36,8 @@ _SHAPES: Final[dict[bytes, Reply]] = {
     b"array": [0, 1, 2],
     b"set": SetReply([0, 1, 2]),
     b"map": {0: False, 1: True, 2: False},
-    b"push": Push([b"server-cpu-usage", 42]),
+    b"attrib": Attributed({b"key-popularity": [b"key:123", 90]}, b"Some real reply following the attribute"),
+    b"push": b"Some real reply following the push reply",
     b"bignum": BigNumber(b"1234567999999999999999999999999999999"),
     b"verbatim": Verbatim(b"This is a verbatim\nstring"),
     b"true": True,
@@ -145,8 +148,13 @@ def _log(ctx: Context, text: bytes) -> Reply:
 
 
 def _protocol(ctx: Context, shape: bytes) -> Reply:
-    """PROTOCOL <string|integer|double|null|array|set|map|push|verbatim|true|false>
+    """PROTOCOL <string|integer|double|null|array|set|map|attrib|push|bignum|verbatim|true|false>
     Answer with a value of this shape."""
+    if shape.lower() == b"push":
+        if ctx.peer.protocol < 3:
+            raise CommandError("RESP2 is not supported by this command")
+        session = session_of(ctx)
+        session.push(session.encode(_PUSH))
     try:
         return _SHAPES[shape.lower()]
     except KeyError:

@@ -20,6 +20,7 @@
 | BigNumber        | integer, any size | $                     | (                 |
 | Push             | out of band       | *                     | >                 |
 | Pushes           | several of these  | * each                | > each            |
+| Attributed       | a word about it   | the reply alone       | a map with a pipe |
 | CommandError     | an error in place | -                     | -                 |
 | NO_REPLY         | nothing is sent   |                       |                   |
 """
@@ -124,6 +125,17 @@ class Pushes:
         self.items = items
 
 
+class Attributed:
+    """A reply with a word about it in front, which RESP2 leaves out."""
+
+    __slots__ = ("attributes", "reply")
+
+    def __init__(self, attributes: dict[Any, Any], reply: Any) -> None:
+        """attributes: what is said about `reply`."""
+        self.attributes = attributes
+        self.reply = reply
+
+
 class Unasked(bytes):
     """Encoded: answers no request. What a turn that is rolled back would have told others is dropped."""
 
@@ -150,5 +162,5 @@ NO_REPLY: Final = _Marker("NO_REPLY")
 
 Reply: TypeAlias = (
     "int | bytes | None | float | bool | list[Any] | tuple[Any, ...] | dict[Any, Any] | Simple | Verbatim | SetReply"
-    " | BigNumber | Pairs | Push | Pushes | CommandError | _Marker"
+    " | Attributed | BigNumber | Pairs | Push | Pushes | CommandError | _Marker"
 )

@@ -17,6 +17,7 @@ from spoold.core.reply import (
     NO_REPLY,
     NULL_ARRAY,
     OK,
+    Attributed,
     BigNumber,
     Decimals,
     Entries,
@@ -137,6 +138,8 @@ def _other2(reply: Any) -> bytes:
         return _items(b"*%d\r\n", reply.items, encode2)
     if isinstance(reply, Pairs):
         return _items(b"*%d\r\n", [part for pair in reply.items for part in pair], encode2)
+    if isinstance(reply, Attributed):
+        return encode2(reply.reply)
     if isinstance(reply, (Verbatim, BigNumber)):
         return _STRING % (len(reply.text), reply.text)
     if reply is NULL_ARRAY:
@@ -167,6 +170,8 @@ def _other3(reply: Any) -> bytes:
         return b"=%d\r\n%b:%b\r\n" % (len(reply.text) + 4, reply.format, reply.text)
     if isinstance(reply, BigNumber):
         return b"(%b\r\n" % reply.text
+    if isinstance(reply, Attributed):
+        return b"|" + encode3(reply.attributes)[1:] + encode3(reply.reply)
     if reply is NULL_ARRAY:
         return b"_\r\n"
     return _shared(reply, encode3)
