@@ -8,7 +8,8 @@ from typing import Any
 import ledger
 import redis
 from celery import Celery, chain, chord, group
-from celery.exceptions import TaskRevokedError, TimeoutError
+from celery.exceptions import TaskRevokedError
+from celery.exceptions import TimeoutError as ResultTimeout
 from celery.result import AsyncResult
 from kombu.exceptions import OperationalError
 
@@ -110,7 +111,7 @@ def result(task_id: str) -> Any:
     """Wait for a result."""
     try:
         return AsyncResult(task_id, app=app).get(timeout=20)
-    except (ValueError, TaskRevokedError, TimeoutError) as error:
+    except (ValueError, TaskRevokedError, ResultTimeout) as error:
         return f"{type(error).__name__}: {error}"
 
 
