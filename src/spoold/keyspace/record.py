@@ -347,7 +347,7 @@ class ZsetRecord(Collection):
 
     def size(self) -> int:
         """Bytes that the decoded record holds beyond its fixed fields."""
-        keys = self.low + self.mark_keys
+        keys = self.low + self.mark_keys if self.mark_keys else self.low
         return sum(map(len, keys)) + _KEY_OVERHEAD_BYTES * len(keys)
 
 

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from spoold.core.errors import BadLexBound, BadScoreBound, NotAFloat
 from spoold.core.numerals import parse_float
-from spoold.datatypes.zsets import order
-from spoold.keyspace.packing import HEAD_BYTES, after
+from spoold.keyspace.packing import HEAD_BYTES, after, pack_double
 from spoold.keyspace.record import ZsetRecord
 
 _BLANKS: Final = b" \t\n\v\f\r"
+# Longer texts of numbers are not worth remembering.
+_REMEMBERED_BYTES: Final = 40
 _PLAIN_NUMBER: Final = frozenset(b"0123456789+-.eE")
 
 
 class Scores(NamedTuple):
-    """A range of scores."""
+    """A range of scores: the packed score at which it starts, and the one before which it ends."""
 
-    low: float
-    high: float
-    without_low: bool
-    without_high: bool
+    start: bytes
+    stop: bytes
 
     def keys(self, record: ZsetRecord) -> tuple[bytes, bytes]:
         """The range of index keys; may be one that is empty."""
-        start = order.after_score(record, self.low) if self.without_low else order.from_score(record, self.low)
-        stop = order.from_score(record, self.high) if self.without_high else order.after_score(record, self.high)
-        return start, max(start, stop)
+        base = record.prefix + b"s"
+        return base + self.start, base + self.stop
 
 
 class Members(NamedTuple):
@@ -57,7 +56,23 @@ class Members(NamedTuple):
 
 def parse_scores(low: bytes, high: bytes) -> Scores:
     """Read a range of scores. raises: BadScoreBound."""
-    return Scores(_score(low), _score(high), low[:1] == b"(", high[:1] == b"(")
+    start, behind_start = _edges(low)
+    stop, behind_stop = _edges(high)
+    return Scores(behind_start if low[:1] == b"(" else start, stop if high[:1] == b"(" else behind_stop)
+
+
+def _edges(text: bytes) -> tuple[bytes, bytes]:
+    """The packed score of one end, and the next that there is. raises: BadScoreBound."""
+    return _known_edges(text) if len(text) <= _REMEMBERED_BYTES else _read_edges(text)
+
+
+def _read_edges(text: bytes) -> tuple[bytes, bytes]:
+    packed = pack_double(_score(text))
+    return packed, (int.from_bytes(packed, "big") + 1).to_bytes(8, "big")
+
+
+# Pollers ask with the same ends again and again, or with one that is the same.
+_known_edges: Final = lru_cache(256)(_read_edges)
 
 
 def parse_members(low: bytes, high: bytes) -> Members:

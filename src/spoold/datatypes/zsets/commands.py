@@ -23,6 +23,9 @@ from spoold.datatypes.zsets.store import ADDED, IF_GREATER, IF_LESS, IF_NEW, IF_
 from spoold.keyspace import events
 from spoold.keyspace.keyspace import Keyspace
 
+# Whole numbers of fewer digits are the quicker to read, and what most scores are.
+_EXACT_DIGITS: Final = 16
+
 _CHANGED: Final = 16
 _INCREMENT: Final = 32
 _OPTIONS: Final = {
@@ -53,7 +56,8 @@ def zadd(ctx: Context, key: bytes, first: bytes, second: bytes, *more: bytes) ->
     """
     ks = ctx.ks
     if not more and first.upper() not in _OPTIONS:
-        done = store.put(ks, key, second, parse_float(first))
+        number = float(first) if len(first) < _EXACT_DIGITS and first.isdigit() else parse_float(first)
+        done = store.put(ks, key, second, number)
         if done and ks.notify:
             ks.notify(events.SORTED_SET, b"zadd", key)
         return int(done == ADDED)

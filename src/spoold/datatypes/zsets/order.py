@@ -2,7 +2,7 @@
 
     index key    prefix, `s`, score 8 (order-preserving), packed member
 
-A range is two index keys, start <= key < stop. `after_score`, `from_score` and `whole` make them.
+A range is two index keys, start <= key < stop. `whole` and `from_score` make them, and bounds.py.
 
 **The low end.** Queues poll and pop the lowest scores, and a scan of the engine applies all pending mutations first.
 So a record keeps the first keys of its index: `low` holds, in order, all keys before `low_stop`. A record that was read
@@ -56,11 +56,6 @@ def whole(record: ZsetRecord) -> tuple[bytes, bytes]:
 def from_score(record: ZsetRecord, score: float) -> bytes:
     """Where the entries of `score` start."""
     return record.prefix + b"s" + pack_double(score)
-
-
-def after_score(record: ZsetRecord, score: float) -> bytes:
-    """Behind the entries of `score`."""
-    return record.prefix + b"s" + (int.from_bytes(pack_double(score), "big") + 1).to_bytes(8, "big")
 
 
 def score_at(key: bytes) -> float:
@@ -135,15 +130,22 @@ def _read_ahead(ks: Keyspace, record: ZsetRecord) -> None:
 
 
 def blocks(
-    ks: Keyspace, record: ZsetRecord, start: bytes, stop: bytes, *, reverse: bool = False
+    ks: Keyspace,
+    record: ZsetRecord,
+    start: bytes,
+    stop: bytes,
+    *,
+    reverse: bool = False,
+    size: int = 0,
 ) -> Iterator[list[bytes]]:
     """The keys of a range in the order of scores and members, in blocks of which none is empty.
 
+    size: how many keys the first block has, 0 if it is not known how many are wanted.
     Nothing may be written to the set before the last block is taken.
     cost: O(keys taken), and (but for the low end) the pending mutations are applied first. A block of members that tie
         holds all of them.
     """
-    size = _FIRST_BLOCK
+    size = size or _FIRST_BLOCK
     read = _descending if reverse else _ascending
     while keys := read(ks, record, start, stop, size):
         last = keys[-1]
@@ -180,7 +182,8 @@ def take(
     cost: O(skip + count), some 0.2 µs a key that is skipped.
     """
     found: list[bytes] = []
-    for keys in blocks(ks, record, start, stop, reverse=reverse):
+    size = min(skip + count, _FIRST_BLOCK) if count > 0 else 0
+    for keys in blocks(ks, record, start, stop, reverse=reverse, size=size):
         if skip >= len(keys):
             skip -= len(keys)
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from spoold.command.args import Args
@@ -35,6 +36,7 @@ class _Options(NamedTuple):
     with_scores: bool
 
 
+@lru_cache(256)  # what is right is short
 def _parse_options(
     options: tuple[bytes, ...], by: bytes | None, reverse: bool | None, *, storing: bool = False
 ) -> _Options:

@@ -54,6 +54,8 @@ def locate(ks: Keyspace, record: ZsetRecord, rank: int) -> tuple[bytes, int]:
 
 def count(ks: Keyspace, record: ZsetRecord, start: bytes, stop: bytes) -> int:
     """How many keys stand in start <= key < stop, which are no keys among members that tie. cost: see the module."""
+    if stop <= start:
+        return 0
     if not record.mark_keys:
         found = 0
         for keys in order.blocks(ks, record, start, stop):
