@@ -174,3 +174,13 @@ def test_there_are_no_latency_events(a: Client) -> None:
     assert a("LATENCY", "RESET", "a", "b") == 0
     assert b"SLOWLOG" in a("LATENCY", "DOCTOR")
     assert a("LATENCY", "GRAPH", "command") == Error("ERR No samples available for event 'command'")
+
+
+def test_who_waited_is_logged_when_he_is_served(a: Client, b: Client) -> None:
+    a("CONFIG", "SET", "slowlog-log-slower-than", 0)
+    b.send("BLPOP", "q", 0)
+    a.send_many([("SLOWLOG", "RESET"), ("RPUSH", "q", "x")])
+    a.replies()
+    assert b.replies() == [[b"q", b"x"]]
+    logged = [entry[3] for entry in a("SLOWLOG", "GET", 10)]
+    assert [b"BLPOP", b"q", b"0"] in logged

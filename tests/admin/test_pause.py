@@ -98,3 +98,12 @@ def test_pause_refuses(a: Client) -> None:
     assert a("CLIENT", "PAUSE", 10, "FOO") == Error("ERR CLIENT PAUSE mode must be WRITE or ALL")
     assert a("CLIENT", "UNPAUSE") == b"OK"
     assert a("PING") == b"PONG"
+
+
+def test_what_would_go_to_others_waits_like_a_write(a: Client, b: Client) -> None:
+    a("PFADD", "h", "x")
+    a("CLIENT", "PAUSE", 60_000, "WRITE")
+    b.send_many([("PFCOUNT", "h"), ("PUBLISH", "channel", "message")])
+    assert b.replies() == []
+    a("CLIENT", "UNPAUSE")
+    assert b.replies() == [1, 0]

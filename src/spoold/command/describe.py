@@ -31,7 +31,6 @@ _FLAG_NAMES: Final = (
     (Flag.SKIP_SLOWLOG, "skip_slowlog"),
     (Flag.FAST, "fast"),
     (Flag.NO_AUTH, "no_auth"),
-    (Flag.MAY_REPLICATE, "may_replicate"),
     (Flag.NO_ASYNC_LOADING, "no_async_loading"),
     (Flag.NO_MULTI, "no_multi"),
     (Flag.NO_MANDATORY_KEYS, "no_mandatory_keys"),

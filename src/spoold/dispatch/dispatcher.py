@@ -388,6 +388,7 @@ class Dispatcher:
         needed = keyspace.waiting.needed
         passed = 0  # at the head of the queue: who waits for another type than the key now has
         while (queue := queues.get(name)) and (name in needed or keyspace.find(name) is not None):
+            started = perf_counter()
             for waiter in islice(queue, passed, None):
                 reply = self._try_again(waiter, name)
                 if reply.__class__ is not Wait:
@@ -400,6 +401,9 @@ class Dispatcher:
                 self._served.clear()
             self._served.append((waiter, len(waiter.owner.out)))
             self.answer(waiter, reply)
+            spent = perf_counter() - started
+            if spent > self.slow_s:
+                self.on_slow(waiter.owner, waiter.request, spent)
 
     def _try_again(self, waiter: Waiter, name: bytes) -> Any:
         """What a waiter gets from the key `name`; a Wait if nothing."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, cast
 
 from spoold.command.context import Context
-from spoold.command.spec import FAST, LOADING, NOSCRIPT, PUBSUB, STALE, Keys, command
+from spoold.command.spec import FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, STALE, Keys, command
 from spoold.command.table import Entry
 from spoold.core.errors import BadSubcommand, CommandError, OnlyWhileSubscribed
 from spoold.core.patterns import compile_pattern
@@ -19,7 +19,7 @@ from spoold.pubsub.hub import Hub, Listener, Subscriptions
 
 _LISTENING: Final = PUBSUB | NOSCRIPT | LOADING | STALE
 _ASKING: Final = PUBSUB | LOADING | STALE
-_SENDING: Final = PUBSUB | LOADING | STALE | FAST
+_SENDING: Final = PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE
 
 # Names in the places of keys, by which a cluster finds the node; they are no keys.
 _SHARD_NAMES: Final = Keys(1, -1, access="not_key")

@@ -6,7 +6,7 @@ from functools import reduce
 
 from spoold.command.context import Context
 from spoold.command.limits import PackedLimits
-from spoold.command.spec import DENYOOM, FAST, READONLY, WRITE, Keys, command
+from spoold.command.spec import DENYOOM, FAST, MAY_REPLICATE, READONLY, WRITE, Keys, command
 from spoold.core.errors import NotASketch
 from spoold.core.reply import OK, Reply
 from spoold.datatypes.hyperloglog import sketch
@@ -49,7 +49,7 @@ def pfadd(ctx: Context, key: bytes, *elements: bytes) -> int:
 
 @command(
     "PFCOUNT",
-    flags=READONLY,
+    flags=READONLY | MAY_REPLICATE,
     keys=Keys(1, -1, access="RW access"),
     since="2.8.9",
     syntax="PFCOUNT key [key ...]",
