@@ -64,16 +64,22 @@ def asks(function: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def client_of(url: str, option: str = "--url") -> Client:
-    """A client of the server at `url`. raises: click.BadParameter: it is no address."""
+def client_of(url: str, option: str = "--url", database: int | None = None) -> Client:
+    """A client of the server at `url`; of another database of it if that is given.
+
+    option: that named it; SPOOLD_PASSWORD is for the server at `--url` alone.
+    raises: click.BadParameter: `url` is no address.
+    """
+    given: dict[str, Any] = {"name": "spoold-cli"}
+    password = os.environ.get("SPOOLD_PASSWORD")
+    if password and option == "--url" and "@" not in url:
+        given["password"] = password
+    if database is not None:
+        given["db"] = database
     try:
-        client = Client.from_url(url, name="spoold-cli")
-        password = os.environ.get("SPOOLD_PASSWORD")
-        if password and "@" not in url:
-            client = Client.from_url(url, name="spoold-cli", password=password)
+        return Client.from_url(url, **given)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint=option) from error
-    return client
 
 
 class failing:  # noqa: N801 - reads as a word: `with failing():`

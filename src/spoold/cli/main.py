@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from spoold import __version__
-from spoold.cli import bench, completion, data, docs, lines, queues, serve, server, simple
+from spoold.cli import bench, completion, data, docs, lines, moving, queues, serve, server, simple
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,6 +51,8 @@ for _command in (
     data.compact,
     lines.dump,
     lines.load,
+    moving.import_,
+    moving.export,
     completion.completion,
 ):
     main.add_command(_command)
