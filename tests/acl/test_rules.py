@@ -182,6 +182,19 @@ def test_a_rule_that_fails_changes_nothing() -> None:
     assert users.all()[-1].describe() == before
 
 
+@pytest.mark.parametrize("category", [name for name in CATEGORIES if CATALOG.declared[name]])
+def test_a_category_alone_is_described_as_it_was_given(category: str) -> None:
+    assert selector_of(f"+@{category}").describe_commands() == f"-@all +@{category}".encode()
+    assert selector_of("+@all", f"-@{category}").describe_commands() == f"+@all -@{category}".encode()
+
+
+def test_what_redis_has_of_debug_may_be_named_though_spoold_has_it_not() -> None:
+    rules = b"-@all +debug|sleep +debug|segfault"
+    assert selector_of(*rules.decode().split()).describe_commands() == rules
+    with pytest.raises(BadRule):
+        selector_of("+client|segfault")
+
+
 def test_every_category_has_commands_but_those_of_rooms_that_are_not_here() -> None:
     assert {name for name in CATEGORIES if not CATALOG.declared[name]} <= {"scripting"}
 

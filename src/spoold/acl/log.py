@@ -38,11 +38,12 @@ class Denied:
 
 
 class AclLog:
-    """The latest denials, the latest first. max_entries: how many are kept."""
+    """The latest denials, the latest first. max_entries: how many are kept; a lower number holds from the next on."""
 
     def __init__(self, max_entries: int = 128) -> None:
         """Start empty."""
-        self._entries: deque[Denied] = deque(maxlen=max_entries)
+        self.max_entries = max_entries
+        self._entries: deque[Denied] = deque()
 
     def add(self, denied: Denied) -> None:
         """Note a denial."""
@@ -58,6 +59,8 @@ class AclLog:
                 self._entries.remove(known)
                 break
         self._entries.appendleft(denied)
+        while len(self._entries) > self.max_entries:
+            self._entries.pop()
 
     def latest(self, count: int) -> list[Denied]:
         """Up to `count` entries."""
@@ -66,7 +69,3 @@ class AclLog:
     def clear(self) -> None:
         """Forget all."""
         self._entries.clear()
-
-    def resize(self, max_entries: int) -> None:
-        """Keep so many from now on; the oldest go."""
-        self._entries = deque(self.latest(max_entries), maxlen=max_entries)

@@ -45,6 +45,9 @@ _CHANNELS: Final = {
     "psubscribe": (1, None, True),
 }
 
+# Containers here, but no container in Redis: what is not known of them may be named all the same.
+_ANY_FIRST_ARG: Final = frozenset({"debug"})
+
 COMMAND: Final = "command"
 KEY: Final = "key"
 CHANNEL: Final = "channel"
@@ -205,7 +208,7 @@ class Selector:
         argument = text[len(container) + 1 :]
         if not argument:
             raise BadRule(_SYNTAX)
-        if len(catalog.with_subs(container)) > 1:
+        if len(catalog.with_subs(container)) > 1 and container not in _ANY_FIRST_ARG:
             raise BadRule(_UNKNOWN)
         known = self.first_args.setdefault(container, [])
         if argument not in known:

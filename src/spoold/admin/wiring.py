@@ -59,7 +59,7 @@ def install(parts: Parts, dispatcher: Dispatcher, settings: Settings, host: Host
     acl_file = load_users(users, settings)
     access = Access(dispatcher, acl_log)
     users.guard = partial(_refuse_to_open, host)
-    config.on_set("acllog-max-len", acl_log.resize)
+    config.on_set("acllog-max-len", lambda count: setattr(acl_log, "max_entries", count))
     config.on_set("acl-pubsub-default", lambda word: setattr(users, "all_channels", word == b"allchannels"))
     for part in (host, config, slowlog, metrics, hub, Monitor(dispatcher), users, acl_log, acl_file, access):
         parts.add(part)

@@ -248,7 +248,9 @@ class Dispatcher:
 
         returns: its reply, NO_REPLY or a Wait; and the command, None if it was refused, queued or postponed.
         """
-        entry = self.table.find(request[0])
+        session.last = entry = self.table.find(request[0])
+        if entry is not None and len(request) > 1 and (sub := entry.subs.get(request[1].upper())) is not None:
+            session.peer.last_command = sub.name
         reply = self.admission.refusal(session, entry, request)
         if isinstance(reply, CommandError):
             self.note_error(reply)
@@ -270,7 +272,6 @@ class Dispatcher:
                 tell(reply)
             if not is_script:
                 self._tell(session, request)
-        session.last = entry
         if (session.mute or session.skip_reply) and reply.__class__ is not Wait and _muted(session):
             reply = reply if reply.__class__ is Pushes else NO_REPLY
         return reply, ran
