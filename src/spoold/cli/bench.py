@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from spoold.cli.asking import asks, fail, json_option
+from spoold.cli.asking import NO_CONNECTION, asks, fail, json_option
 from spoold.cli.shown import number_of, print_json, print_table, progress_bar
 from spoold.client.redis import Client
 from spoold.protocol.answers import AnswerReader, Refusal, pack_commands
@@ -90,6 +90,7 @@ def bench(
     The load comes from this one process, which for a fast server is the slower of the two, more so on the same machine.
     Keys are named spoold-bench:… and deleted at the end.
     """
+    client.call("PING", repeat=True)
     prefix = f"spoold-bench:{secrets.token_hex(4)}:"
     results = []
     try:
@@ -177,6 +178,7 @@ async def _load(
         writer.close()
 
     started = asyncio.Event()
+    broken: BaseException | None = None
     try:
         async with asyncio.TaskGroup() as group:
             for _ in range(min(connections, left)):
@@ -184,10 +186,12 @@ async def _load(
             await asyncio.sleep(0)
             began_s = time.perf_counter()
             started.set()
-    except* OSError as errors:
-        fail(f"the load broke off: {errors.exceptions[0]}", 3)
-    except* _Refused as errors:
-        fail(f"the server refused: {errors.exceptions[0]}")
+    except* (OSError, _Refused) as errors:
+        broken = errors.exceptions[0]
+    if broken is not None:
+        if isinstance(broken, _Refused):
+            fail(f"the server refused: {broken}")
+        fail(f"the load broke off: {broken}", NO_CONNECTION)
     result.elapsed_s = time.perf_counter() - began_s
 
 

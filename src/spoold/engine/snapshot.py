@@ -97,6 +97,10 @@ class Snapshot:
             return txn.get(SYSTEM_TURN) == _U64.pack(self.stored_turn)
 
     def _check(self) -> None:
+        used = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
+        if (self.directory / DATA).stat().st_size < used:
+            # Before anything is read: behind the end of a mapped file that would kill the process.
+            raise EngineError(f"{self.directory / DATA} is shorter than it says it is: it was cut off")
         get = self._txn.get
         raw, id_, turn = get(SYSTEM_FORMAT), get(SYSTEM_ID), get(SYSTEM_TURN)
         if raw is None:
@@ -106,10 +110,6 @@ class Snapshot:
             raise UnknownFormat(f"{self.directory} has data format {version}, this spoold knows {FORMAT_VERSION}")
         if id_ is None or len(id_) != 16 or turn is None or len(turn) != _U64.size:
             raise EngineError(f"{self.directory / DATA} lacks its system records: it is damaged")
-        used = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
-        if (self.directory / DATA).stat().st_size < used:
-            # Reading behind the end of a mapped file would kill the process.
-            raise EngineError(f"{self.directory / DATA} is shorter than it says it is: it was cut off")
         self.database_id = bytes(id_)
         self.stored_turn: int = _U64.unpack(turn)[0]
 
