@@ -29,7 +29,7 @@ from spoold.keyspace.record import ZsetRecord
 # Kind of entry 1 and object id 8, `s` 1, score 8.
 MEMBER_AT: Final = 18
 _SCORE_AT: Final = 10
-# Index keys longer than the first may tie; those longer than the second hold a digest.
+# Index keys from the first length on may tie; those longer than the second hold a digest.
 DECIDED_KEY: Final = MEMBER_AT + HEAD_BYTES
 _PLAIN_KEY: Final = MEMBER_AT + PLAIN_BYTES
 
@@ -149,12 +149,12 @@ def blocks(
     read = _descending if reverse else _ascending
     while keys := read(ks, record, start, stop, size):
         last = keys[-1]
-        if len(last) > DECIDED_KEY and len(keys) == size:
+        if len(last) >= DECIDED_KEY and len(keys) == size:
+            # All that tie with the last one, piece by piece: a read may go far beyond its end.
             head = last[:DECIDED_KEY]
-            if reverse:
-                keys += _descending(ks, record, max(start, head), last, record.members)
-            else:
-                keys += _ascending(ks, record, last + b"\0", min(stop, after(head)), record.members)
+            low, high = max(start, head), min(stop, after(head))
+            while tied := read(ks, record, *((low, keys[-1]) if reverse else (keys[-1] + b"\0", high)), _FIRST_BLOCK):
+                keys += tied
             last = keys[-1]
         ended = len(keys) < size
         yield _in_order(ks, record, keys, reverse=reverse)
