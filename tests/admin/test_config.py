@@ -128,6 +128,33 @@ def test_what_was_given_at_start_is_shown(server: Server, a: Client) -> None:
     }
 
 
+def test_when_the_journal_is_synced_can_be_changed(server: Server, a: Client) -> None:
+    a("SET", "k", "v")
+    assert server.commit.unsynced
+    assert a("CONFIG", "SET", "appendfsync", "always") == b"OK"
+    assert server.duties.interval_s == 0
+    assert server.commit._log.synced
+    assert a("CONFIG", "SET", "appendfsync", "everysec") == b"OK"
+    assert server.duties.interval_s > 0
+    assert not server.commit._log.synced
+    reason = "with --memory nothing is synced, and without it the journal always is"
+    assert a("CONFIG", "SET", "appendfsync", "no") == refusal("appendfsync", reason)
+
+
+def test_a_promise_to_sync_needs_what_stands_before_on_the_disk(
+    server: Server, a: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> None:
+        raise OSError(5, "Input/output error")
+
+    a("SET", "k", "v")
+    monkeypatch.setattr(server.commit._log, "sync", fails)
+    reply = a("CONFIG", "SET", "appendfsync", "always")
+    assert "what was written before cannot be synced: journal sync failed: Input/output error" in str(reply)
+    assert not server.commit._log.synced
+    assert server.duties.interval_s > 0
+
+
 def test_a_rewrite_has_no_file_to_go_to(a: Client) -> None:
     assert a("CONFIG", "REWRITE") == Error("ERR The server is running without a config file")
     assert a("CONFIG", "FOO") == Error("ERR unknown subcommand 'FOO'. Try CONFIG HELP.")

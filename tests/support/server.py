@@ -72,6 +72,7 @@ class Duties:
     def __init__(self) -> None:
         self.active_expire = True
         self.idle_s = 0.0
+        self.interval_s = 1.0
         self.each_tick: list[Callable[[], None]] = []
 
 

@@ -34,6 +34,7 @@ class Duties(Protocol):
 
     active_expire: bool
     idle_s: float
+    interval_s: float
     each_tick: list[Callable[[], None]]
 
 

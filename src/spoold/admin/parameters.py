@@ -288,6 +288,12 @@ PARAMETERS: Final = (
         b"100",
         "Entries of a stream that trimming with `~` removes together; 0 = all that there are.",
     ),
+    Parameter(
+        "appendfsync",
+        FSYNC,
+        b"always",
+        "When the journal is synced (`--durability`): before each reply, or at intervals (`everysec`).",
+    ),
     # fixed
     Parameter("dir", TEXT, b"", "The data directory (`--data`).", fixed=_PROTECTED),
     Parameter("logfile", TEXT, b"", "The log file (`--log-file`).", fixed=_IMMUTABLE),
@@ -295,7 +301,6 @@ PARAMETERS: Final = (
     Parameter("bind", TEXT, b"", "Hosts of the Redis listeners (`--redis`).", fixed=_IMMUTABLE),
     Parameter("unixsocket", TEXT, b"", "Path of the first Redis listener on a unix socket.", fixed=_IMMUTABLE),
     Parameter("databases", COUNT, b"16", "How many databases there are.", fixed=_IMMUTABLE),
-    Parameter("appendfsync", FSYNC, b"always", "When the journal is synced (`--durability`).", fixed=_IMMUTABLE),
     Parameter("cluster-enabled", YES_NO, b"no", "Redis Cluster is not spoken.", fixed=_IMMUTABLE),
     Parameter("aclfile", TEXT, b"", "The file with users (`--acl-file`).", fixed=_IMMUTABLE),
     Parameter("daemonize", YES_NO, b"no", "The server stays in the foreground.", fixed=_IMMUTABLE),

@@ -18,7 +18,7 @@ from spoold.admin.monitor import Monitor, note_slow
 from spoold.admin.parameters import BadValueError
 from spoold.command.limits import PackedLimits
 from spoold.command.parts import Parts
-from spoold.core.errors import CommandError
+from spoold.core.errors import CommandError, WritesRefused
 from spoold.dispatch.dispatcher import Dispatcher
 from spoold.metrics.history import History, Totals
 from spoold.metrics.registry import Metrics
@@ -82,7 +82,7 @@ def install(parts: Parts, dispatcher: Dispatcher, settings: Settings, host: Host
     config.on_set("maxmemory", data_limit.set_limit)
     note_slow(dispatcher, slowlog)
     _start_values(config, settings, host)
-    _bind(config, dispatcher, slowlog, host)
+    _bind(config, dispatcher, slowlog, host, settings)
     limits = parts.own(PackedLimits)
     for name, attribute in _PACKED.items():
         config.on_set(name, partial(setattr, limits, attribute))
@@ -157,7 +157,7 @@ def _start_values(config: Config, settings: Settings, host: Host) -> None:
     config.compute("unixsocket", lambda: next((path for _, _, path in host.redis_addresses() if path), "").encode())
 
 
-def _bind(config: Config, dispatcher: Dispatcher, slowlog: SlowLog, host: Host) -> None:
+def _bind(config: Config, dispatcher: Dispatcher, slowlog: SlowLog, host: Host, settings: Settings) -> None:
     def limit(_: int) -> None:
         value = config.value("proto-max-bulk-len")
         dispatcher.dbs.value_limit_bytes = value
@@ -170,6 +170,24 @@ def _bind(config: Config, dispatcher: Dispatcher, slowlog: SlowLog, host: Host) 
         if not text and host.exposed():
             raise BadValueError("other machines can reach a listener, and it would have no password")
 
+    def durable_enough(word: bytes) -> None:
+        if word != _FSYNC_NAMES[host.durability] and (host.directory is None or word == b"no"):
+            raise BadValueError("with --memory nothing is synced, and without it the journal always is")
+        if word == b"always":
+            try:
+                dispatcher.turn.commit.sync_due()
+            except WritesRefused as error:
+                raise BadValueError(f"what was written before cannot be synced: {error}") from error
+
+    def durability(word: bytes) -> None:
+        if host.directory is None:
+            return
+        dispatcher.turn.commit.set_synced(word == b"always")
+        host.durability = "always" if word == b"always" else "interval"
+        host.duties.interval_s = 0.0 if word == b"always" else settings.sync_interval
+
+    config.guard("appendfsync", durable_enough)
+    config.on_set("appendfsync", durability)
     config.guard("requirepass", password_needed)
     config.on_set("maxclients", lambda count: setattr(host.connections, "max_clients", count))
     config.on_set("timeout", lambda seconds: setattr(host.duties, "idle_s", float(seconds)))

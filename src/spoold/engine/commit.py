@@ -306,6 +306,18 @@ class Commit:
             raise WritesRefused(self.failing) from error
         self.unsynced = False
 
+    def set_synced(self, synced: bool) -> None:
+        """Change between `always` and `interval` while running; with `--memory` nothing changes.
+
+        What was appended before stands in front of what comes, so it must be on the disk before that is promised.
+        raises: WritesRefused: it is not; nothing changed but that a checkpoint must save it.
+        """
+        if not isinstance(self._log, JournalLog):
+            return
+        if synced and not self._log.synced:
+            self.sync_due()
+        self._log.synced = synced
+
     def rebuild(self, *, larger: bool = False) -> None:
         """Bring the turns since the last LMDB commit back into a fresh transaction; the open turn stays as it is.
 
