@@ -84,9 +84,9 @@ def test_bench_measures_and_cleans_up(at: Run, told: Callable[..., Any], client:
     assert client.call("DBSIZE") == 0
 
 
-def test_bench_tells_what_a_server_refuses(at: Run, client: Client) -> None:
-    client.call("CONFIG", "SET", "proto-max-bulk-len", 1024 * 1024)
-    refused = at("bench", "set", "-n", 2, "-d", 2 * 1024 * 1024)
+def test_bench_tells_what_a_server_refuses(tmp_path: Path, run: Run) -> None:
+    with ServerProcess(tmp_path / "data", ("--max-value", "1mb")) as server:
+        refused = run("bench", "set", "-n", 2, "-d", 2 * 1024 * 1024, "--url", server.url)
     assert refused.exit_code in (1, 3)
     assert refused.output.startswith("spoold: ")
 

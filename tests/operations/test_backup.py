@@ -161,11 +161,19 @@ def test_what_is_no_data_directory_is_refused(tmp_path: Path, data: Path) -> Non
     assert not (tmp_path / "backup").exists()
 
 
-def test_a_file_that_was_cut_off_is_refused_and_not_read(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("pages", [2, 3, 4, 6, 10, 20])
+def test_a_file_that_was_cut_off_is_damaged_and_kills_no_one(data: Path, tmp_path: Path, pages: int) -> None:
+    with Room(data, "interval") as room:
+        for number in range(500):
+            room("SET", f"k{number}", "x" * 200)
+    compact(data)
     with open(data / "data.mdb", "r+b") as file:
-        file.truncate(16_384)
-    with pytest.raises(EngineError, match="cut off"):
+        file.truncate(pages * 4096)
+    with pytest.raises(EngineError, match=r"damaged|not usable|cannot be"):
         back_up(data, tmp_path / "backup")
+    assert not (tmp_path / "backup").exists()
+    with pytest.raises(EngineError, match=r"damaged|not usable|cannot be"):
+        verify(data)
 
 
 def test_a_restore_needs_an_empty_directory_and_a_whole_backup(data: Path, tmp_path: Path) -> None:

@@ -39,6 +39,8 @@ _U64 = struct.Struct("<Q")
 _ATTEMPTS: Final = 200
 # The file may grow between the opening and the look at it.
 _ROOM_BYTES: Final = 1 << 30
+# Pairs that are copied in one transaction.
+_COPIED_PAIRS: Final = 10_000
 _NO_TURN_IS_LATER: Final = (1 << 64) - 1
 _END: Final = b"\xff" * 8
 
@@ -58,6 +60,7 @@ class Snapshot:
         if not (directory / DATA).is_file():
             raise EngineError(f"{directory} is no data directory of spoold: it has no {DATA}")
         self.fresh = {}
+        self._is_filled = False
         try:
             room = (directory / DATA).stat().st_size + _ROOM_BYTES
             self._env = lmdb.open(str(directory), readonly=True, create=False, max_dbs=0, map_size=room)
@@ -97,10 +100,7 @@ class Snapshot:
             return txn.get(SYSTEM_TURN) == _U64.pack(self.stored_turn)
 
     def _check(self) -> None:
-        used = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
-        if (self.directory / DATA).stat().st_size < used:
-            # Before anything is read: behind the end of a mapped file that would kill the process.
-            raise EngineError(f"{self.directory / DATA} is shorter than it says it is: it was cut off")
+        self._fill_up()
         get = self._txn.get
         raw, id_, turn = get(SYSTEM_FORMAT), get(SYSTEM_ID), get(SYSTEM_TURN)
         if raw is None:
@@ -112,6 +112,28 @@ class Snapshot:
             raise EngineError(f"{self.directory / DATA} lacks its system records: it is damaged")
         self.database_id = bytes(id_)
         self.stored_turn: int = _U64.unpack(turn)[0]
+
+    def _fill_up(self) -> None:
+        """Make the file as long as it says it is, before anything is read: behind its end that would kill the process.
+
+        LMDB does not write pages at the end that are free already, so a sound file may be short; so is one that was cut
+        off, and what it lacks is found to be damaged when it is read. The server may make the file longer meanwhile, so
+        this must not be able to shorten it.
+        """
+        path = self.directory / DATA
+        used = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
+        size = path.stat().st_size
+        if size >= used:
+            return
+        self._is_filled = True
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                os.posix_fallocate(descriptor, size, used - size)
+            finally:
+                os.close(descriptor)
+        except (OSError, AttributeError) as error:
+            raise EngineError(f"{path} is shorter than it says it is, and can't be made longer: {error}") from error
 
     # -- reading, as Batch does -----------------------------------------------------------------------------------
 
@@ -132,7 +154,13 @@ class Snapshot:
             return cast("bytes | None", value)
         if self._gone and _covers(self._gone, key):
             return None
-        return self._txn.get(key)
+        try:
+            return self._txn.get(key)
+        except lmdb.Error as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: lmdb.Error) -> EngineError:
+        return EngineError(f"{self.directory / DATA} is damaged: {error}")
 
     def scan(self, start: bytes, stop: bytes, limit: int, *, reverse: bool = False) -> list[tuple[bytes, bytes]]:
         """Up to `limit` pairs with start <= key < stop, ascending or (reverse) descending from the end."""
@@ -148,6 +176,13 @@ class Snapshot:
 
     def pairs(self, start: bytes = b"\0", stop: bytes = _END, *, values: bool = True) -> Iterator[tuple[bytes, bytes]]:
         """All pairs with start <= key < stop in order, one at a time in memory; empty values unless `values`."""
+        try:
+            yield from self._merged(start, stop, values=values)
+        except lmdb.Error as error:
+            raise self._damaged(error) from error
+
+    def _merged(self, start: bytes, stop: bytes, *, values: bool) -> Iterator[tuple[bytes, bytes]]:
+        """LMDB's pairs and what the turns changed, in one order."""
         ordered, changed, gone = self._ordered, self._changed, self._gone
         at, end = bisect_left(ordered, start), bisect_left(ordered, stop)
         with self._txn.cursor() as cursor:
@@ -214,10 +249,29 @@ class Snapshot:
         raises: EngineError: damaged, or the disk refuses.
         """
         try:
-            self._env.copy(str(target), compact=True, txn=self._txn)
+            if self._is_filled:
+                # Pages may be missing: this way of reading finds them, LMDB's own trusts what it reads.
+                self._copy_pairs(target)
+            else:
+                self._env.copy(str(target), compact=True, txn=self._txn)
             (target / DATA).chmod(0o600)
         except (lmdb.Error, OSError) as error:
             raise EngineError(f"{self.directory / DATA} cannot be copied to {target}: {error}") from error
+
+    def _copy_pairs(self, target: Path) -> None:
+        copy = lmdb.open(str(target), map_size=self.bytes * 2 + _ROOM_BYTES, max_dbs=0, sync=False)
+        try:
+            with self._txn.cursor() as cursor:
+                found = cursor.first()
+                while found:
+                    with copy.begin(write=True) as txn, txn.cursor() as writer:
+                        for _ in range(_COPIED_PAIRS):
+                            writer.put(*cursor.item(), append=True)
+                            found = cursor.next()
+                            if not found:
+                                break
+        finally:
+            copy.close()
 
     def close(self) -> None:
         """Let the server use the pages again."""
