@@ -35,6 +35,7 @@ from spoold.frontends.simple import SimpleFrontend, SimpleVerbs
 from spoold.keyspace.keyspace import Databases
 from spoold.protocol.codec import Limits
 from spoold.scripting.rooms import SCRIPTING
+from spoold.server.busy import Busy
 from spoold.server.connection import Connection, Connections, Frontend
 from spoold.server.lifecycle import Lifecycle
 from spoold.server.listener import Address, listen, parse_address
@@ -116,7 +117,11 @@ class App:
         self.simple_verbs = SimpleVerbs(self.dispatcher, self.lifecycle.stop)
         self.limits = _limits(settings)
         self.scripts = install_scripts(self.dispatcher)
+        self.busy = Busy(self.dispatcher, self.connections, loop)
+        self.scripts.poll = self.busy.poll
+        self.scripts.on_busy.append(lambda error: None if error else self.busy.end())
         self.config = install(self.parts, self.dispatcher, settings, self._host())
+        self.config.on_set("lua-time-limit", lambda ms: setattr(self.scripts, "limit_s", ms / 1000))
         for part in (
             self.settings,
             self.commit,
@@ -138,6 +143,8 @@ class App:
                 make = partial(self._make_connection, door)
                 server, actual = await listen(door.kind, address, door.option, make)
                 self.lifecycle.servers.append(server)
+                if door.kind == "redis":
+                    self.busy.listening += [(sock, make) for sock in server.sockets]
                 self.listeners.insert(0, (door.kind, actual))
         except SettingsError:
             for server in self.lifecycle.servers:

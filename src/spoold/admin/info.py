@@ -28,6 +28,9 @@ from spoold.metrics.info import Fields, human_bytes, render
 from spoold.metrics.registry import Metrics, total_memory
 from spoold.pubsub.hub import Hub
 from spoold.pubsub.tracking import Tracking
+from spoold.scripting.libraries import Libraries
+from spoold.scripting.runner import Runner
+from spoold.scripting.scripts import Scripts
 
 REDIS_VERSION = "7.0.15"
 """The version of Redis whose commands and replies these are: clients choose by it what they send."""
@@ -133,6 +136,7 @@ def _memory(ctx: Context) -> Fields:
         "used_memory_peak_perc": f"{now.used * 100 / peak.used:.2f}%",
         "total_system_memory": total,
         "total_system_memory_human": human_bytes(total),
+        **_scripts(ctx),
         "maxmemory": limit,
         "maxmemory_human": human_bytes(limit),
         "maxmemory_policy": "noeviction",
@@ -141,6 +145,28 @@ def _memory(ctx: Context) -> Fields:
         "lazyfree_pending_objects": int(ctx.dbs.has_garbage),
         "spoold_data_bytes": stored,
         "spoold_data_human": human_bytes(stored),
+    }
+
+
+def _scripts(ctx: Context) -> Fields:
+    """One Lua state serves scripts and functions, so its memory is told once, as that of scripts."""
+    runner, scripts, libraries = ctx.parts.get(Runner), ctx.parts.get(Scripts), ctx.parts.get(Libraries)
+    used = runner.used_bytes
+    kept, functions = scripts.stored_bytes, sum(len(library.code) for library in libraries)
+    return {
+        "used_memory_lua": used,
+        "used_memory_vm_eval": used,
+        "used_memory_lua_human": human_bytes(used),
+        "used_memory_scripts_eval": kept,
+        "number_of_cached_scripts": len(scripts),
+        "number_of_functions": libraries.function_count,
+        "number_of_libraries": len(libraries),
+        "used_memory_vm_functions": 0,
+        "used_memory_vm_total": used,
+        "used_memory_vm_total_human": human_bytes(used),
+        "used_memory_functions": functions,
+        "used_memory_scripts": kept + functions,
+        "used_memory_scripts_human": human_bytes(kept + functions),
     }
 
 

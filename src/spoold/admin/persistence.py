@@ -13,10 +13,12 @@ from spoold.command.context import STILL_WAITING, Context, Wait
 from spoold.command.spec import ADMIN, ALLOW_BUSY, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE, command
 from spoold.core.errors import CommandError, Misconf, NoShutdown, ShutdownFailed, SyntaxFault, WritesRefused
 from spoold.core.reply import NO_REPLY, OK, Reply, Simple
+from spoold.core.script_errors import BusyFunction, BusyScript
 from spoold.dispatch.dispatcher import Dispatcher
 from spoold.dispatch.session import session_of
 from spoold.engine.commit import Commit, Lost
 from spoold.metrics.registry import Metrics
+from spoold.scripting.runner import Runner
 
 _FLAGS = ADMIN | NOSCRIPT | NO_ASYNC_LOADING
 _SAVE_STARTED = Simple(b"Background saving started")
@@ -88,8 +90,13 @@ def shutdown(ctx: Context, *options: bytes) -> Reply:
         raise SyntaxFault
     if b"ABORT" in words:
         raise NoShutdown
-    commit = ctx.parts.get(Commit)
+    runner = ctx.parts.get(Runner)
     saves = b"NOSAVE" not in words
+    if runner.busy:
+        if saves:
+            raise BusyFunction if runner.is_function else BusyScript
+        runner.abandon()
+    commit = ctx.parts.get(Commit)
     if saves and commit.refusing and b"FORCE" not in words:
         raise ShutdownFailed
     lifecycle = ctx.parts.get(Host).lifecycle

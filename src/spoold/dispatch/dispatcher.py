@@ -282,6 +282,24 @@ class Dispatcher:
         found = (tell(ctx, entry, request) for tell in self.before)
         return [finish for finish in found if finish is not None]
 
+    def answer_beside(self, session: Session, requests: list[list[bytes]]) -> bytes:
+        """Run requests while a script runs, of which admission lets only those through that may run beside one.
+
+        returns: the encoded replies, which need not wait for the turn.
+        """
+        session.rest = rest = iter(requests)
+        replies = []
+        for request in rest:
+            reply, _ = self._admit(session, request)
+            if reply.__class__ is Wait:
+                self.park(session, request, reply)
+                break
+            if reply is not NO_REPLY:
+                replies.append(session.encode(reply))
+            if session.closing:
+                break
+        return b"".join(replies)
+
     def _tell(self, session: Session, request: list[bytes]) -> None:
         for observer in self.observers:
             observer(session, request)

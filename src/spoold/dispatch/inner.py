@@ -49,15 +49,18 @@ def install_scripts(dispatcher: Dispatcher) -> Runner:
     admission = dispatcher.admission
     session = Session(dispatcher, _NoWire(), Peer(0, SCRIPT_ADDRESS, "", 0.0), _no_encoding, authenticated=True)
 
+    def guarded() -> bool:
+        caller = dispatcher.running or session
+        return dispatcher.dbs.read_only or not caller.user.unrestricted
+
     def refusal(ctx: Context, entry: Entry, request: list[bytes]) -> CommandError | None:
-        caller = dispatcher.running or session  # a script may do what its caller may
-        if dispatcher.dbs.read_only or not caller.user.unrestricted:
-            return admission.refusal_inside(caller, entry, request)
-        return None
+        # A script may do what its caller may.
+        return admission.refusal_inside(dispatcher.running or session, entry, request)
 
     runner = Runner(dispatcher.table, session.ctx, dispatcher.run_inside, refusal)
     runner.refuses_writes = admission.refuses_writes
-    runner.on_busy = partial(_set_busy, dispatcher)
+    runner.guarded = guarded
+    runner.on_busy.append(partial(_set_busy, dispatcher))
     scripts, libraries = Scripts(dispatcher.dbs, runner), Libraries(dispatcher.dbs, runner)
 
     def may_write(request: list[bytes]) -> bool:

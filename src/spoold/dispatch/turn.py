@@ -34,6 +34,7 @@ class Turn:
     on_lost: told when the state can't be trusted any more: the server must stop.
     resume: the dispatcher's. now_s: monotonic time at which the turn began.
     on_read_only: told when writes begin to be refused, and when they are taken again.
+    beside: takes requests that arrive in the middle of a command: a script lets clients be heard (server/busy.py).
     on_closing: called when a turn ends, before it is committed. on_end: behind it.
     sessions: who has replies to be sent. commands: how many ran in this turn. woken: who may go on after it.
     """
@@ -64,6 +65,7 @@ class Turn:
         self.on_closing: list[Callable[[], None]] = []
         self.on_end: list[Callable[[], None]] = []
         self.on_read_only: Callable[[bool], None] = _tell_no_one
+        self.beside: Callable[[Session, list[Any]], None] | None = None
 
     def begin(self) -> None:
         """Open a turn: the time stands still until it ends."""
@@ -103,6 +105,9 @@ class Turn:
 
     def receive(self, session: Session, requests: list[Any]) -> None:
         """Run a client's requests as they came in, or queue them behind what waits already."""
+        if self.beside is not None:
+            self.beside(session, requests)
+            return
         if session.waiter is not None or session.choked or session.queue or session.closing:
             if not session.closing:  # else its connection ends with this turn
                 session.queue += requests
@@ -121,6 +126,11 @@ class Turn:
             session = arguments[0] if arguments and isinstance(arguments[0], Session) else None
             self._abort_after_exception(session)
             self._release()
+
+    @property
+    def wrote_nothing(self) -> bool:
+        """Whether the replies so far depend on nothing that is still to be committed."""
+        return not self.commit.batch.written and not any(keyspace.dirty for keyspace in self.dbs.used.values())
 
     @property
     def full(self) -> bool:

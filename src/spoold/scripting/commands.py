@@ -37,8 +37,7 @@ def eval_(ctx: Context, script: bytes, numkeys: bytes, *words: bytes) -> Any:
     atomic: nothing else runs meanwhile. What it wrote before it failed stays written.
     source: Redis's EVAL page; tried with redis 7.0.15.
     """
-    keys = _count_keys(numkeys, words)
-    return _run(ctx, ctx.parts.get(Scripts).evaluated(script), keys, words, read_only=False)
+    return _evaluate(ctx, script, numkeys, words, read_only=False)
 
 
 @command(
@@ -51,8 +50,7 @@ def eval_(ctx: Context, script: bytes, numkeys: bytes, *words: bytes) -> Any:
 )
 def eval_ro(ctx: Context, script: bytes, numkeys: bytes, *words: bytes) -> Any:
     """Runs a Lua script that must not write. As EVAL otherwise."""
-    keys = _count_keys(numkeys, words)
-    return _run(ctx, ctx.parts.get(Scripts).evaluated(script), keys, words, read_only=True)
+    return _evaluate(ctx, script, numkeys, words, read_only=True)
 
 
 @command(
@@ -118,6 +116,16 @@ def fcall(ctx: Context, function: bytes, numkeys: bytes, *words: bytes) -> Any:
 def fcall_ro(ctx: Context, function: bytes, numkeys: bytes, *words: bytes) -> Any:
     """Runs a function that has the flag `no-writes`. As FCALL otherwise."""
     return _call(ctx, b"FCALL_RO", function, numkeys, words, read_only=True)
+
+
+def _evaluate(ctx: Context, body: bytes, numkeys: bytes, words: tuple[bytes, ...], *, read_only: bool) -> Any:
+    keys = _count_keys(numkeys, words)
+    scripts = ctx.parts.get(Scripts)
+    script = scripts.of(body)
+    try:
+        return _run(ctx, script, keys, words, read_only=read_only)
+    finally:
+        scripts.keep(script, body)
 
 
 def _run(ctx: Context, script: Script, keys: int, words: tuple[bytes, ...], *, read_only: bool) -> Any:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
+from math import copysign
 from time import monotonic
 from typing import Any, Final, NoReturn
 
@@ -51,12 +52,18 @@ _KILLED: Final = b"Script killed by user with SCRIPT KILL..."
 _LOADING_TOO_LONG: Final = b"FUNCTION LOAD timeout"
 _LOADING_S: Final = 0.5
 _POLL_S: Final = 0.01
-# How often `call` looks at the clock itself: a script of slow commands runs few instructions.
+# How often `call` looks at the clock itself, and after how many calls (less one): a script of slow commands runs few
+# instructions.
 _LOOK_S: Final = 0.005
+_LOOK_CALLS: Final = 7
 # Strings up to this size go into the headroom; larger ones are asked about.
 _SMALL_BYTES: Final = 64 * 1024
-_CHECKED: Final = Flag.NOSCRIPT | Flag.WRITE | Flag.MAY_REPLICATE
-_WRITES: Final = Flag.WRITE | Flag.MAY_REPLICATE
+# Flags as plain numbers: an operation on those of an enumeration costs as much as a small command.
+_CHECKED: Final = int(Flag.NOSCRIPT | Flag.WRITE | Flag.MAY_REPLICATE)
+# They change nothing here, but something elsewhere; their flags, as Redis tells them, do not say so.
+_SENDING: Final = frozenset({"publish", "spublish", "pfcount"})
+_NOSCRIPT: Final = int(Flag.NOSCRIPT)
+_WRITE: Final = int(Flag.WRITE)
 # redis.log's levels as those of the server's log.
 _LEVELS: Final = (logging.DEBUG, logging.INFO, logging.INFO, logging.WARNING)
 
@@ -73,8 +80,10 @@ class Runner:
 
     state: the Lua state, made when it is first needed. limit_s: seconds after which the server is busy; 0 = never.
     run: runs one command inside the script's. refusal: further checks before it (access control, a disk that refuses).
-    poll: lets clients be heard while a script runs for long. on_busy: told when that begins and ends.
+    poll: lets clients be heard while a script runs for long.
+    on_busy: told when that begins, with what clients are to be answered, and with None when it ends.
     refuses_writes: the error while the disk refuses writes.
+    guarded: whether `refusal` is to be asked during the script that is about to run.
     name, request, started_s: of what runs now; name is empty if nothing does. is_function: whether that is a function.
     """
 
@@ -84,19 +93,24 @@ class Runner:
         self.limit_s = 5.0
         self.version = "7.0.15"
         self.poll: Callable[[], None] = _no_one_waits
-        self.on_busy: Callable[[CommandError | None], None] = _tell_no_one
+        self.on_busy: list[Callable[[CommandError | None], None]] = []
         self.name = b""
         self.request: Sequence[bytes] = ()
         self.started_s = 0.0
         self.is_function = False
         self.busy = False
         self.refuses_writes: Callable[[], CommandError | None] = _takes_writes
+        self.guarded: Callable[[], bool] = bool
         self._table = table
         self._by_name = table.by_name
         self._inner = inner
         self._run = run
         self._refusal = refusal
         self._state: LuaState | None = None
+        self._used: Callable[[], int] = _nothing_used
+        self._limit = 0
+        self._calls = 0
+        self._guarded = False
         self._to_lua = ToLua(_no_table)
         self._ok: Any = None
         self._read_only = False
@@ -113,13 +127,15 @@ class Runner:
         """The Lua state."""
         if self._state is None:
             self._state = LuaState(self, self.limit_bytes, self.version)
+            self._used = self._state.used
+            self._limit = self.limit_bytes
             self._to_lua = ToLua(self._state.table)
         return self._state
 
     @property
     def used_bytes(self) -> int:
-        """Memory of the Lua state."""
-        return 0 if self._state is None else self._state.used()
+        """Memory that scripts and functions hold, beyond the sandbox itself. cost: about a millisecond."""
+        return 0 if self._state is None else self._state.live_bytes()
 
     # -- running ------------------------------------------------------------------------------------------------
 
@@ -159,13 +175,14 @@ class Runner:
         words: Sequence[bytes],
         read_only: bool,
     ) -> Reply:
+        state = self.state
         inner = self._inner
         inner.ks = ctx.ks
-        inner.peer.user = ctx.peer.user
         inner.peer.protocol = self._to_lua.protocol = 2
         self._read_only = read_only
         self._wrote = self._killed = False
         self._failure = self._doomed = None
+        self._guarded = self.guarded()
         self.name = name
         self.started_s = now_s = monotonic()
         self._look_at_s = now_s + _LOOK_S
@@ -180,15 +197,18 @@ class Runner:
         if self._failure is not None:
             raise self._failure
         if self._doomed is not None:
-            self.state.tidy()
             found = (True, self._doomed.message, None, None)
+        state.tidy_if_large()
         kind = found.__class__
         if kind is bytes or kind is int or found is None:
             return found  # type: ignore[no-any-return]
         if kind is float:
             return integer(found)
-        if found[0] is True:
+        first = found[0]
+        if first is True:
             raise _located(name, *found[1:])
+        if first == -1:
+            return [integer(item) if item.__class__ is float else item for item in found[1:]]
         return from_tokens(self.state.tokens(found))  # type: ignore[no-any-return]
 
     def load_library(self, text: bytes, register: Callable[..., str | None]) -> None:
@@ -234,13 +254,10 @@ class Runner:
             if kind is int:
                 return reply
             if kind is bytes:
-                if len(reply) > _SMALL_BYTES:
+                if self._used() + len(reply) > self._limit:
                     self._make_room(1, len(reply))
                 return reply
-            if reply is None:
-                return False if self._to_lua.protocol == 2 else None
-            if kind is CommandError or isinstance(reply, CommandError):
-                self._problem = reply
+            if isinstance(reply, CommandError):
                 raise reply
             return self._value(reply)
         except CommandError as error:
@@ -267,10 +284,14 @@ class Runner:
 
     def _command(self, words: Sequence[Any]) -> Any:
         """The reply to a command; what Redis refuses in scripts is raised."""
-        if monotonic() > self._look_at_s:
-            self.look()
+        self._calls += 1
+        if not self._calls & _LOOK_CALLS:
+            if monotonic() > self._look_at_s:
+                self.look()
+            if self._used() > self._limit:
+                self._doomed = ScriptMemory()
         if self._doomed is not None:
-            return None  # nothing is done any more: no error could be handed over
+            return None  # nothing is done any more: there is no room for an error either
         request = list(words)
         for word in words:
             if word.__class__ is not bytes:
@@ -278,9 +299,6 @@ class Runner:
                 break
         if not request:
             raise NoScriptArguments
-        if self.state.used() > self.state.limit_bytes:
-            self._doomed = ScriptMemory()
-            return None
         entry = self._by_name.get(request[0]) or self._table.find(request[0])
         if entry is None:
             raise UnknownInScript
@@ -292,17 +310,20 @@ class Runner:
             target = found
         if not target.low <= len(request) <= target.high:
             raise WrongArityInScript
-        flags = target.flags
+        flags = int(target.flags)
         if flags & _CHECKED:
-            if flags & Flag.NOSCRIPT:
+            if flags & _NOSCRIPT:
                 raise NotFromScript
             if self._read_only:
                 raise ReadOnlyScript
-            if flags & Flag.WRITE:
+            if flags & _WRITE:
                 self._wrote = True
-        refused = self._refusal(self._inner, target, request)
-        if refused is not None:
-            raise refused
+        elif self._read_only and target.name in _SENDING:
+            raise ReadOnlyScript
+        if self._guarded:
+            refused = self._refusal(self._inner, target, request)
+            if refused is not None:
+                raise refused
         return self._run(self._inner, entry, request)
 
     def _value(self, reply: Any) -> Any:
@@ -411,13 +432,17 @@ class Runner:
                 return
             self.busy = True
             log.warning("slow script %s: the server is busy until it ends or is killed", self.name.decode("latin-1"))
-            self.on_busy(BusyFunction() if self.is_function else BusyScript())
+            self._tell(BusyFunction() if self.is_function else BusyScript())
         self.poll()
         self._look_at_s = monotonic() + _POLL_S
 
     def _end_busy(self) -> None:
         self.busy = False
-        self.on_busy(None)
+        self._tell(None)
+
+    def _tell(self, error: CommandError | None) -> None:
+        for hook in self.on_busy:
+            hook(error)
 
     def kill(self, *, function: bool) -> None:
         """Mark what runs to be ended. function: as FUNCTION KILL, which spares scripts.
@@ -473,7 +498,7 @@ def _text(word: Any) -> bytes | None:
     if kind is int:
         return b"%d" % word if -(10**17) < word < 10**17 else b"%.17g" % word
     if kind is float:
-        return b"%.17g" % word
+        return b"-nan" if word != word and copysign(1.0, word) < 0 else b"%.17g" % word
     return None
 
 
@@ -499,6 +524,11 @@ def _no_table(value: Any) -> Any:
     raise AssertionError(value)
 
 
+def _nothing_used() -> int:
+    """No state yet."""
+    return 0
+
+
 def _takes_writes() -> CommandError | None:
     """The disk does."""
     return None
@@ -506,7 +536,3 @@ def _takes_writes() -> CommandError | None:
 
 def _no_one_waits() -> None:
     """No sockets here."""
-
-
-def _tell_no_one(error: CommandError | None) -> None:
-    """No one waits."""

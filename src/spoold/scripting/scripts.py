@@ -100,16 +100,19 @@ class Scripts:
                     return self._compile(sha, raw[_HEAD_BYTES:])
         raise NoScript
 
-    def evaluated(self, body: bytes) -> Script:
-        """The script of a body that came with EVAL; stored if it is new. raises: CommandError: it can't be compiled."""
+    def of(self, body: bytes) -> Script:
+        """The script of a body that came with EVAL. raises: CommandError: it can't be compiled."""
         sha = digest(body)
-        script = self.compiled.get(sha)
-        if script is None:
-            script = self._compile(sha, body)
+        return self.compiled.get(sha) or self._compile(sha, body)
+
+    def keep(self, script: Script, body: bytes) -> None:
+        """Store a script of EVAL if it is new.
+
+        Called when it has run: while it runs, a turn that has written nothing can let others have their replies.
+        """
         # A disk that refuses writes is no reason to refuse a script that may only read.
-        if sha not in self._all() and not self._dbs.read_only:
-            self._store(sha, body, loaded=False)
-        return script
+        if script.sha not in self._all() and not self._dbs.read_only:
+            self._store(script.sha, body, loaded=False)
 
     def load(self, body: bytes) -> bytes:
         """Store a script without running it. returns: its SHA-1.

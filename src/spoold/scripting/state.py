@@ -37,6 +37,9 @@ _STACK_WORDS: Final = 7000
 # A state that holds more than this, and twice what was left last time, is tidied up before the next script.
 _TIDY_BYTES: Final = 32 * 1024 * 1024
 
+# Lua gives its buffer for strings back by halves, one in each collection.
+_TIDY_ROUNDS: Final = 16
+
 _SOURCES: Final = Path(__file__).parent / "lua"
 _FILES: Final = ("random", "bit", "cjson", "cmsgpack", "struct")
 _CHUNK_NAME: Final = b"=spoold"
@@ -120,6 +123,14 @@ class LuaState:
         self._more = sandbox[b"more"]
         self._collect = sandbox[b"collect"]
         self.set_protocol: Callable[[int], None] = sandbox[b"set_protocol"]
+        self._collect()
+        self._empty_bytes = self.used()
+
+    def live_bytes(self) -> int:
+        """What scripts and functions hold, beyond the sandbox itself; garbage too where there is much of it."""
+        if self.used() < _TIDY_BYTES:
+            self._collect()
+        return int(max(0, self.used() - self._empty_bytes))
 
     def room_for(self, count: int, size: int) -> bool:
         """Whether `count` values of `size` bytes in all fit in beside what is there."""
@@ -174,7 +185,17 @@ class LuaState:
 
     def tidy(self) -> None:
         """Give back what no one holds any more. cost: O(what is held)."""
-        self._collect()
+        for _ in range(_TIDY_ROUNDS):
+            before = self.used()
+            self._collect()
+            if self.used() > before * 0.9:
+                break
+        self._tidy_at = min(max(_TIDY_BYTES, 2 * self.used()), self.limit_bytes // 2)
+
+    def tidy_if_large(self) -> None:
+        """Tidy up if there is much more than last time."""
+        if self.used() > self._tidy_at:
+            self.tidy()
 
     def _tables(self, keys: int, words: Sequence[bytes]) -> tuple[Any, Any]:
         self._make_room(len(words), sum(map(len, words)))
@@ -183,8 +204,7 @@ class LuaState:
     def _make_room(self, count: int, size: int) -> None:
         """raises: CommandError: there is none for these values."""
         if self.used() + size > self._tidy_at:
-            self._collect()
-            self._tidy_at = min(max(_TIDY_BYTES, 2 * self.used()), self.limit_bytes // 2)
+            self.tidy()
             if not self.room_for(count, size):
                 raise CommandError("not enough memory for the script's arguments")
 

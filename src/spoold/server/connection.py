@@ -16,6 +16,7 @@ from spoold.command.peer import Peer
 from spoold.core.clock import Clock
 from spoold.dispatch.session import Session, Wire
 from spoold.protocol.codec import Codec
+from spoold.protocol.resp import RespCodec
 
 log = logging.getLogger("spoold.server")
 
@@ -128,6 +129,9 @@ class Connection(asyncio.Protocol):
         """A client is there: admit it, or say that there are too many."""
         transport_ = cast("asyncio.Transport", transport)
         self._transport = transport_
+        if self._frontend is not None:  # it was admitted while a script kept the loop busy (busy.py)
+            self._frontend.session.send = transport_.write
+            return
         everyone = self._all
         if len(everyone.open) >= everyone.max_clients:
             everyone.rejected += 1
@@ -178,6 +182,35 @@ class Connection(asyncio.Protocol):
     def session(self) -> Session | None:
         """The client's session, None before it was admitted and after it has gone."""
         return None if self._frontend is None else self._frontend.session
+
+    @property
+    def socket_to_hear(self) -> Any:
+        """The socket, to be read from in the loop's place; None where nothing may be read now, or not so.
+
+        Only Redis's protocol has an answer then. Who is parked, or has replies to come with this turn, waits for them.
+        """
+        session = self.session
+        if session is None or session.held or session.out or session.closing or self._held or self._paused:
+            return None
+        return self.socket if self.has_redis else None
+
+    @property
+    def has_redis(self) -> bool:
+        """Whether it speaks Redis's protocol."""
+        return self._frontend is not None and isinstance(self._frontend.codec, RespCodec)
+
+    @property
+    def socket(self) -> Any:
+        """The socket, None if there is none any more, or only its TLS may touch it."""
+        transport = self._transport
+        if transport is None or transport.get_extra_info("sslcontext") is not None:
+            return None
+        return transport.get_extra_info("socket")
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that the client has not taken yet."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def eof_received(self) -> bool:
         """The client has said all: close."""

@@ -16,8 +16,7 @@ local pairs, ipairs, next, select, unpack = pairs, ipairs, next, select, unpack
 local setmetatable, getmetatable, setfenv, loadstring = setmetatable, getmetatable, setfenv, loadstring
 local pcall, xpcall, collectgarbage = pcall, xpcall, collectgarbage
 local getinfo, sethook = debug.getinfo, debug.sethook
-local create, resume, wrap_, running, status = coroutine.create, coroutine.resume, coroutine.wrap, coroutine.running,
-  coroutine.status
+local create, resume, running, status = coroutine.create, coroutine.resume, coroutine.running, coroutine.status
 local find, sub, format, byte = string.find, string.sub, string.format, string.byte
 local concat = table.concat
 
@@ -46,30 +45,30 @@ end
 
 local one_line -- "user_script" or "user_function" while something runs that has but one line; its place is known
 
--- The innermost frame that is the script's own; nothing where a function of ours was called as the last act of it.
+-- The innermost frame that is the script's own, and the C function that stands before it, if one does. No frame is left
+-- of a script that called a function of ours as its last act.
 local function script_frame(level)
-  local frame
-  repeat
-    frame = getinfo(level, "Sl")
+  local between
+  while true do
+    local frame = getinfo(level, "Slf")
+    if not frame then return nil, between end
+    if frame.what == "C" then
+      between = between or frame.func
+    elseif frame.what ~= "tail" and frame.source ~= OWN then
+      return frame, between
+    end
     level = level + 1
-  until not frame or frame.what == "tail" or (frame.what ~= "C" and frame.source ~= OWN)
-  if frame and frame.what ~= "tail" then return frame end
-  return nil
+  end
 end
 
 -- Raises an error in the name of a library function: the text begins with the line of the script that called it, as
 -- those of C functions do.
 local function fault(text)
-  local frame
-  local level = 2
-  repeat
-    frame = getinfo(level, "Sl")
-    level = level + 1
-  until not frame or frame.source ~= OWN
-  if frame and frame.what == "tail" then
-    if one_line then text = one_line .. ":1: " .. text end
-  elseif frame and frame.currentline > 0 then
+  local frame, between = script_frame(3)
+  if between == nil and frame and frame.currentline > 0 then
     text = frame.short_src .. ":" .. frame.currentline .. ": " .. text
+  elseif between == xpcall and one_line then
+    text = one_line .. ":1: " .. text
   end
   error(text, 0)
 end
@@ -96,6 +95,8 @@ local function clean(value)
   end
   return value
 end
+
+local hot = false -- a script is to be ended: every instruction of it raises
 
 -- The base library ----------------------------------------------------------------------------------------------
 
@@ -159,7 +160,10 @@ function base.pcall(...)
 end
 
 function base.xpcall(work, handler)
-  return xpcall(work, function(problem) return handler(clean(problem)) end)
+  return xpcall(work, function(problem)
+    if hot then return problem end -- no hook can interrupt a handler that is called from one
+    return handler(clean(problem))
+  end)
 end
 
 function base.collectgarbage(option, argument)
@@ -182,33 +186,27 @@ local function compile(text, name, environment)
   return chunk, problem
 end
 
--- Coroutines have a hook of their own: without it a script could run in one for ever.
+-- Coroutines have hooks of their own: without one a script could run in there for ever. A hook is kept in a table that
+-- is never swept, so a coroutine has it only while it runs.
 local on_hook
 
-local function hooked(work)
-  local made = create(work)
-  sethook(made, on_hook, "", HOOK_INSTRUCTIONS)
-  return made
-end
+local coroutines = { create = create, running = running, status = status, yield = coroutine.yield }
 
-local coroutines = { running = running, status = status, yield = coroutine.yield }
-
-function coroutines.create(work)
-  if type(work) ~= "function" then fault("bad argument #1 to 'create' (Lua function expected)") end
-  return hooked(work)
-end
-
-local function resumed(ok, problem, ...)
+local function resumed(made, ok, problem, ...)
+  sethook(made)
   if ok then return true, problem, ... end
   return false, clean(problem)
 end
 
-function coroutines.resume(coroutine_, ...)
-  if type(coroutine_) ~= "thread" then fault("bad argument #1 to 'resume' (coroutine expected)") end
-  return resumed(resume(coroutine_, ...))
+function coroutines.resume(made, ...)
+  if type(made) ~= "thread" then fault("bad argument #1 to 'resume' (coroutine expected)") end
+  if status(made) ~= "suspended" then return resume(made, ...) end -- it fails, and the hook of who runs must stay
+  sethook(made, on_hook, "", HOOK_INSTRUCTIONS)
+  return resumed(made, resume(made, ...))
 end
 
-local function unwrapped(ok, problem, ...)
+local function unwrapped(made, ok, problem, ...)
+  sethook(made)
   if ok then return problem, ... end
   problem = clean(problem)
   error(problem, type(problem) == "string" and 3 or 1)
@@ -216,8 +214,12 @@ end
 
 function coroutines.wrap(work)
   if type(work) ~= "function" then fault("bad argument #1 to 'wrap' (Lua function expected)") end
-  local made = hooked(work)
-  return function(...) return unwrapped(resume(made, ...)) end
+  local made = create(work)
+  return function(...)
+    if status(made) ~= "suspended" then fault(select(2, resume(made))) end
+    sethook(made, on_hook, "", HOOK_INSTRUCTIONS)
+    return unwrapped(made, resume(made, ...))
+  end
 end
 
 local tables = copy(table)
@@ -350,6 +352,7 @@ string_metatable.__metatable = protect({ __index = strings })
 -- Results ---------------------------------------------------------------------------------------------------------
 
 local FLAT = 4000 -- values that one return may carry
+local SPECIAL = { "err", "ok", "double", "map", "set", "big_number", "verbatim_string" }
 local DEEPEST = 200 -- tables in tables; Redis's limit is that of its stack
 
 local protocol = 2
@@ -455,10 +458,35 @@ local function more(first)
   return left, unpack(values, first, last)
 end
 
+-- How many items a table has that is nothing but an array of strings and numbers, few enough for one return; or nil.
+local function plain_length(value)
+  local size = 0
+  while true do
+    local item = rawget(value, size + 1)
+    local kind = type(item)
+    if kind ~= "string" and kind ~= "number" then
+      if item ~= nil or size == 0 then return nil end
+      break
+    end
+    size = size + 1
+    if size > FLAT then return nil end
+  end
+  if next(value, size) == nil then return size end -- mostly nothing comes behind the items
+  for _, field in ipairs(SPECIAL) do
+    if rawget(value, field) ~= nil then return nil end
+  end
+  return size
+end
+
+-- A result: a plain value; -1 and the items of a plain array; or how many tokens are left, and the first of them.
 local function deliver(value)
   local kind = type(value)
   if kind == "string" or kind == "number" or value == nil then return value end
   if value == false and protocol == 2 then return nil end
+  if kind == "table" then
+    local size = plain_length(value)
+    if size then return -1, unpack(value, 1, size) end
+  end
   local values = {}
   pending = { values = values, count = flatten(value, values, 0, 1) }
   return more(1)
@@ -467,7 +495,6 @@ end
 -- Running ---------------------------------------------------------------------------------------------------------
 
 local host_tick = host.tick
-local hot = false -- a script is to be ended: every instruction raises
 
 function on_hook()
   local verdict = host_tick()
@@ -484,6 +511,10 @@ end
 
 -- Where an error came from, for the text that the client reads.
 local function located(problem)
+  if hot then
+    hot = false -- it is this handler's script that ends, and what follows is ours
+    sethook(on_hook, "", HOOK_INSTRUCTIONS)
+  end
   problem = clean(problem)
   local frame = script_frame(3)
   local source, line = frame and frame.source, frame and frame.currentline

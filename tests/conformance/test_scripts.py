@@ -1,0 +1,45 @@
+"""Random requests from inside of scripts: what redis.call gives, and what becomes of it as a result.
+
+The requests are those of the other random tests; families whose replies come in no order, or by chance, are left out.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from tests.conformance.duel import Duel
+from tests.conformance.generators import requests, sequences, timed
+
+EXAMPLES = int(os.environ.get("SPOOLD_EXAMPLES", "12"))
+
+SCRIPTS = [
+    b"return redis.call(unpack(ARGV))",
+    b"return redis.pcall(unpack(ARGV))",
+    b"redis.setresp(3) return redis.call(unpack(ARGV))",
+    b"redis.setresp(3) local r = redis.pcall(unpack(ARGV)) return {type(r), r}",
+    b"local ok, r = pcall(redis.call, unpack(ARGV)) return {tostring(ok), type(r), r}",
+    b"local r = redis.pcall(unpack(ARGV)) return {r, {r, type(r)}, redis.pcall(unpack(ARGV))}",
+]
+
+FAMILIES = ["strings", "bits", "lists", "zsets", "streams"]
+
+
+@pytest.mark.needs_redis
+@pytest.mark.parametrize("family", FAMILIES)
+def test_commands_in_scripts_give_the_same_results_and_the_same_end(duel: Duel, family: str) -> None:
+    @settings(
+        deadline=None,
+        max_examples=EXAMPLES,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+        phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+    )
+    @given(sequences(st.tuples(st.sampled_from(SCRIPTS), requests(family))), st.sampled_from([2, 3]))
+    def play(sequence: list[tuple[bytes, list[bytes]]], protocol: int) -> None:
+        with duel.example(protocol):
+            for script, request in sequence:
+                duel.call("a", [b"EVAL", script, b"0", *timed(request)])
+
+    play()
