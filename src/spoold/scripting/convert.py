@@ -24,8 +24,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from spoold.core.errors import CommandError
-from spoold.core.numerals import INT64_MIN, format_float
-from spoold.core.reply import NULL_ARRAY, OK, BigNumber, Keyed, Pairs, Push, SetReply, Simple, Verbatim
+from spoold.core.numerals import INT64_MIN, format_decimals, format_float
+from spoold.core.reply import NULL_ARRAY, OK, BigNumber, Decimals, Keyed, Pairs, Push, SetReply, Simple, Verbatim
 from spoold.core.script_errors import ScriptError
 
 Table = Callable[[Any], Any]
@@ -78,7 +78,7 @@ class ToLua:
         if isinstance(reply, bool):
             return int(reply)
         if isinstance(reply, float):
-            return format_float(reply)
+            return format_decimals(reply) if isinstance(reply, Decimals) else format_float(reply)
         if isinstance(reply, dict):
             return self._list([part for pair in reply.items() for part in pair])
         if isinstance(reply, Pairs):
