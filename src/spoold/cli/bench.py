@@ -72,7 +72,15 @@ class Result:
 @click.option(
     "-n", "--requests", default=20_000, show_default=True, type=click.IntRange(1), help="Requests of each test."
 )
-@click.option("-c", "--clients", "connections", default=20, show_default=True, type=click.IntRange(1, 10_000))
+@click.option(
+    "-c",
+    "--clients",
+    "connections",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="Clients at a time.",
+)
 @click.option(
     "-P",
     "--pipeline",

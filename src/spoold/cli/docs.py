@@ -9,6 +9,7 @@ import click
 
 from spoold.admin.parameters import PARAMETERS, Parameter
 from spoold.admin.rooms import ADMIN
+from spoold.cli.reference import command_line_page
 from spoold.command.compatibility import compatibility_page
 from spoold.command.pages import command_pages
 from spoold.command.table import CommandTable
@@ -51,9 +52,13 @@ def generated_pages() -> dict[str, str]:
 
 @click.command(hidden=True)
 @click.argument("directory", type=click.Path(path_type=Path))
-def docs(directory: Path) -> None:
+@click.pass_context
+def docs(context: click.Context, directory: Path) -> None:
     """Write the generated pages into DIRECTORY (docs); pages that are written no more are removed."""
     pages = generated_pages()
+    root = context.find_root().command
+    if isinstance(root, click.Group):
+        pages["cli.md"] = command_line_page(root)
     for name, text in pages.items():
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,34 @@
+"""docs/cli.md is what the commands' --help says now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from spoold.cli.main import main
+from spoold.cli.reference import command_line_page
+
+PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
+
+
+def test_the_page_says_what_help_says() -> None:
+    assert PAGE.read_text() == command_line_page(main), "run `make docs`"
+
+
+def test_every_command_has_its_heading_and_says_what_it_does() -> None:
+    page = PAGE.read_text()
+    for name, command in main.commands.items():
+        assert (f"\n## spoold {name}\n" in page) is not command.hidden
+        assert command.help
+    assert "### spoold config set" in page
+
+
+def test_every_option_is_explained() -> None:
+    silent = [
+        f"{name} {option.name}"
+        for name, command in main.commands.items()
+        for option in command.params
+        if isinstance(option, click.Option) and not option.help and not isinstance(option.type, click.Choice)
+    ]
+    assert silent == []
