@@ -23,7 +23,7 @@ MAX_LINES = 600
 NAMES_THAT_SAY_NOTHING = frozenset({"utils", "util", "common", "misc", "base", "helpers", "helper"})
 BROAD_EXCEPT = frozenset({"src/spoold/dispatch/turn.py", "src/spoold/server/ticker.py"})
 ENGINE_KEY_BUILDERS = frozenset({"src/spoold/keyspace/packing.py", "src/spoold/keyspace/layout.py"})
-ENGINE_KEY_PREFIXES = frozenset({b"k", b"e", b"x", b"g", b"s", b"a", b"l", b"f"})
+ENGINE_KEY_PREFIXES = frozenset({b"k", b"e", b"x", b"g", b"s", b"a", b"l", b"f", b"p"})
 SKIPS = frozenset({"pytest.skip", "pytest.xfail", "pytest.mark.skip", "pytest.mark.skipif", "pytest.mark.xfail"})
 
 # Written apart, so that this file does not name what it forbids.

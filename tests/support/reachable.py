@@ -37,7 +37,7 @@ def assert_nothing_is_left_over(room: Room) -> None:
         pass
     room.reclaim()
     state = room.state()
-    unexplained = {key for key in state if key[:1] not in b"slf"}  # counters, leases, fan-outs
+    unexplained = {key for key in state if key[:1] not in b"slfp"}  # counters, leases, fan-outs
     for ks in room.dbs.all:
         prefix = layout.names_prefix(ks.database_id)
         names = 0
