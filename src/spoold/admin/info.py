@@ -192,10 +192,19 @@ def _persistence(ctx: Context) -> Fields:
         "aof_last_write_status": status,
         "aof_current_size": commit.bytes_since_checkpoint,
         "spoold_durability": host.durability,
+        "spoold_disk_free_bytes": _disk_free_bytes(host.directory),
         "spoold_turns": commit.turns,
         "spoold_checkpoints": commit.checkpoints,
         "spoold_writes_refused": int(commit.refusing),
     }
+
+
+def _disk_free_bytes(directory: Path | None) -> int:
+    """What is left for the data on its disk, 0 where there is no directory."""
+    if directory is None:
+        return 0
+    disk = os.statvfs(directory)
+    return disk.f_bavail * disk.f_frsize
 
 
 def _stats(ctx: Context) -> Fields:
