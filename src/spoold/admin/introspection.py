@@ -8,7 +8,7 @@ from typing import Any
 from spoold.command.args import Args
 from spoold.command.context import Context
 from spoold.command.describe import access_of_request, categories, command_docs, command_info
-from spoold.command.spec import LOADING, STALE, command
+from spoold.command.spec import LOADING, STALE, Flag, command
 from spoold.command.table import CommandTable, Entry
 from spoold.core.errors import BadArguments, BadNumberOfArguments, NoKeyArguments, NoSuchCommand, SyntaxFault
 from spoold.core.patterns import compile_pattern
@@ -172,6 +172,6 @@ def _keys(ctx: Context, request: Sequence[bytes]) -> tuple[Entry, list[int]]:
         places: list[int] = keys.positions(request)
     except (ValueError, IndexError):
         places = []
-    if not places:
+    if not places and not entry.flags & Flag.NO_MANDATORY_KEYS:
         raise BadArguments
     return entry, places

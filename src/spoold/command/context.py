@@ -54,9 +54,10 @@ class Context:
     ks: the selected database. dbs: all of them. peer: who calls. parts: the server's live parts.
     owner: the dispatcher's session of this client (`dispatch.session.session_of` types it).
     call: run one request as part of this one: EXEC, scripts.
+    in_script: these are the commands of a script.
     """
 
-    __slots__ = ("call", "dbs", "ks", "owner", "parts", "peer")
+    __slots__ = ("call", "dbs", "in_script", "ks", "owner", "parts", "peer")
 
     def __init__(self, dbs: Databases, peer: Peer, parts: Parts, owner: Any, call: Callable[..., Any]) -> None:
         """Start in database 0."""
@@ -66,6 +67,7 @@ class Context:
         self.parts = parts
         self.owner = owner
         self.call = call
+        self.in_script = False
 
     @property
     def now_ms(self) -> int:

@@ -49,6 +49,8 @@ def install_scripts(dispatcher: Dispatcher) -> Runner:
     admission = dispatcher.admission
     session = Session(dispatcher, _NoWire(), Peer(0, SCRIPT_ADDRESS, "", 0.0), _no_encoding, authenticated=True)
 
+    session.ctx.in_script = True
+
     def guarded() -> bool:
         caller = dispatcher.running or session
         return dispatcher.dbs.read_only or not caller.user.unrestricted

@@ -99,7 +99,7 @@ def sort(ctx: Context, key: bytes, *options: bytes) -> Reply:
     source: redis: src/sort.c, sortCommandGeneric.
     """
     request = _Request(options, storing=True)
-    result = _sorted(ctx.ks, key, request)
+    result = _sorted(ctx, key, request)
     if request.destination is None:
         return result
     ks, destination = ctx.ks, request.destination
@@ -129,11 +129,12 @@ def sort_ro(ctx: Context, key: bytes, *options: bytes) -> Reply:
 
     returns, raises, cost: as SORT.
     """
-    return _sorted(ctx.ks, key, _Request(options, storing=False))
+    return _sorted(ctx, key, _Request(options, storing=False))
 
 
-def _sorted(ks: Keyspace, key: bytes, request: _Request) -> list[bytes | None]:
+def _sorted(ctx: Context, key: bytes, request: _Request) -> list[bytes | None]:
     """The elements in order, cut to LIMIT, then what GET names."""
+    ks = ctx.ks
     record = ks.find(key)
     if record is None:
         return []
@@ -142,8 +143,8 @@ def _sorted(ks: Keyspace, key: bytes, request: _Request) -> list[bytes | None]:
         raise WrongType
     if not request.unordered:
         _order(ks, found, request)
-    elif isinstance(record, SetRecord) and request.destination is not None:
-        # As in Redis: what is stored must not depend on the order in which a set happens to be kept.
+    elif isinstance(record, SetRecord) and (request.destination is not None or ctx.in_script):
+        # As in Redis: what is stored or seen by a script does not depend on the order in which a set happens to be kept.
         found.sort(reverse=request.descending)
     elif isinstance(record, (ListRecord, ZsetRecord)) and request.descending:
         found.reverse()

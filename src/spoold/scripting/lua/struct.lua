@@ -121,6 +121,7 @@ function struct.pack(layout, ...)
       argument = argument + 1
       local value = number_of((select(argument, ...)), argument + 1, "pack")
       local packed = letter == "f" and host.pack_float(value) or host.pack_double(value)
+      if value == 0 and 1 / value < 0 then packed = "\128" .. rep("\0", size - 1) end -- its sign is lost on the way
       add(state.little and reverse(packed) or packed)
     elseif find(letter, "[bBhHlLTiI]") then
       argument = argument + 1
