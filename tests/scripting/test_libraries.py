@@ -150,6 +150,6 @@ def test_random_numbers_follow_their_seed(room: Room) -> None:
 
 def test_functions_have_the_libraries_too(tmp_path: Path) -> None:
     with Room(tmp_path) as room:
-        code = "#!lua name=l\nredis.register_function('f', function(k, a) return cjson.encode({a = cjson.decode(a[1])}) end)"
-        room("FUNCTION", "LOAD", code)
+        work = "function(keys, args) return cjson.encode({a = cjson.decode(args[1])}) end"
+        room("FUNCTION", "LOAD", f"#!lua name=lib\nredis.register_function('f', {work})")
         assert room("FCALL", "f", 0, "[1,2]") == b'{"a":[1,2]}'
