@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from spoold.acl.users import Users
 from spoold.admin.host import Host
@@ -18,6 +19,7 @@ from spoold.admin.wiring import install, load_users
 from spoold.command.parts import Parts
 from spoold.command.peer import Peer
 from spoold.command.table import CommandTable
+from spoold.console.porch import Console, Premises
 from spoold.core.clock import Clock, SystemClock
 from spoold.core.errors import SettingsError
 from spoold.datatypes.rooms import ROOMS
@@ -53,15 +55,18 @@ class _Door:
     """One kind of listener.
 
     kind: as the start-up lines name it. setting: the field of `Settings` with its addresses.
-    make: builds the frontend of one client. refusal: what a client reads when there are too many.
+    make: builds the frontend of one client; None for HTTP, which the console serves.
+    refusal: what a client reads when there are too many.
     has_password: clients can be asked for the password; where they can't, only this machine may reach the listener.
+    needed: False where the server starts without it if its default address is taken: two servers on one machine.
     """
 
     kind: str
     setting: str
-    make: Callable[[App, Wire, Peer], Frontend]
-    refusal: bytes
+    make: Callable[[App, Wire, Peer], Frontend] | None
+    refusal: bytes = b""
     has_password: bool = True
+    needed: bool = True
 
     @property
     def option(self) -> str:
@@ -73,7 +78,8 @@ class App:
     """One server.
 
     listeners: (kind, address) of each that is open. withheld: (kind, option) of each that stays closed because there
-        is a password, and its protocol has none. commit, dbs, turn, dispatcher, connections: its parts.
+        is a password, and its protocol has none. missing: (kind, why) of each that no one asked for and that could not
+        be opened. commit, dbs, turn, dispatcher, connections: its parts.
     """
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
@@ -86,6 +92,7 @@ class App:
         self.clock = clock or SystemClock()
         self.listeners: list[tuple[str, Address]] = []
         self.withheld: list[tuple[str, str]] = []
+        self.missing: list[tuple[str, str]] = []
         self.table = CommandTable((*ROOMS, *SCRIPTING, multi, *ADMIN))
         self.users = Users(self.table)
         load_users(self.users, settings)
@@ -115,6 +122,7 @@ class App:
         self.ticker.serve = self.dispatcher.serve
         self.ticker.each_tick += [self.queue_duties.tick, self.queue_door.reads.return_orphans]
         self.simple_verbs = SimpleVerbs(self.dispatcher, self.lifecycle.stop)
+        self.console = Console(self._premises())
         self.limits = _limits(settings)
         self.scripts = install_scripts(self.dispatcher)
         self.busy = Busy(self.dispatcher, self.connections, loop)
@@ -141,10 +149,16 @@ class App:
             # Redis last: who gets an answer there finds the other doors open.
             for door, address in reversed(self._addresses):
                 make = partial(self._make_connection, door)
-                server, actual = await listen(door.kind, address, door.option, make)
+                try:
+                    server, actual = await listen(door.kind, address, door.option, make)
+                except SettingsError as error:
+                    if door.needed or getattr(self.settings, door.setting) != default_of(door.setting):
+                        raise
+                    self.missing.append((door.kind, str(error)))
+                    continue
                 self.lifecycle.servers.append(server)
                 if door.kind == "redis":
-                    self.busy.listening += [(sock, make) for sock in server.sockets]
+                    self.busy.listening += [(sock, cast("Callable[[], Connection]", make)) for sock in server.sockets]
                 self.listeners.insert(0, (door.kind, actual))
         except SettingsError:
             for server in self.lifecycle.servers:
@@ -154,6 +168,7 @@ class App:
         else:
             return await self.lifecycle.run(lambda: on_ready(self))
         finally:
+            self.console.close()
             self.queue_door.reads.stop()
             if self._private is not None:
                 shutil.rmtree(self._private, ignore_errors=True)
@@ -175,6 +190,15 @@ class App:
             exposed=lambda: any(not address.is_local for _, address in self._addresses),
             limit_requests=self._limit_requests,
             used_bytes=lambda: self.commit.data_bytes,
+        )
+
+    def _premises(self) -> Premises:
+        return Premises(
+            dispatcher=self.dispatcher,
+            parts=self.parts,
+            new_id=self.connections.new_id,
+            directory=self.directory,
+            listeners=lambda: [(kind, str(address)) for kind, address in self.listeners],
         )
 
     def _memcached_facts(self) -> ServerFacts:
@@ -227,8 +251,11 @@ class App:
             raise SettingsError("every listener is off: nothing to serve; give --redis an address")
         return found
 
-    def _make_connection(self, door: _Door) -> Connection:
-        return Connection(self.connections, lambda wire, peer: door.make(self, wire, peer), door.refusal)
+    def _make_connection(self, door: _Door) -> asyncio.Protocol:
+        make = door.make
+        if make is None:
+            return self.console.porch()
+        return Connection(self.connections, lambda wire, peer: make(self, wire, peer), door.refusal)
 
     def _lost(self, error: Lost) -> None:
         log.critical("stopping, the next start recovers from the journal: %s", error)
@@ -266,4 +293,5 @@ _DOORS = (
         has_password=False,
     ),
     _Door("simple", "simple", _simple, b"-max number of clients reached\r\n", has_password=False),
+    _Door("http", "http", None, needed=False),
 )

@@ -23,6 +23,7 @@ from spoold.core.errors import SettingsError
 _UNITS: Final = {"": 1, "b": 1, "k": 1000, "kb": 1024, "m": 10**6, "mb": 1024**2, "g": 10**9, "gb": 1024**3}
 DURABILITIES: Final = ("always", "interval")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+LOG_FORMATS: Final = ("text", "json")
 
 
 def option(
@@ -64,6 +65,11 @@ class Settings:
         "passwords.",
         kind="listen",
     )
+    http: tuple[str, ...] = option(
+        ("127.0.0.1:7379",),
+        "HTTP listener for the console, the JSON API and /metrics: [HOST:]PORT, unix:PATH or off.",
+        kind="listen",
+    )
     data: Path = option(Path("spoold-data"), "Data directory; created if it does not exist.", kind="path", config="dir")
     memory: bool = option(False, "Keep nothing: the data dies with the process.", kind="flag")
     durability: str = option(
@@ -103,6 +109,9 @@ class Settings:
     log_file: str = option("", "Write the log to this file; standard error by default.", kind="text", config="logfile")
     log_level: str = option(
         "info", "Least serious messages that are logged.", kind="choice", config="loglevel", choices=LOG_LEVELS
+    )
+    log_format: str = option(
+        "text", "How lines of the log look: for people, or as JSON objects.", kind="choice", choices=LOG_FORMATS
     )
 
 

@@ -47,6 +47,9 @@ HOMES: dict[str, frozenset[str]] = {
     "hiredis": frozenset({"protocol"}),
     "click": frozenset({"cli"}),
     "rich": frozenset({"cli"}),
+    "starlette": frozenset({"console"}),
+    "uvicorn": frozenset({"console"}),
+    "prometheus_client": frozenset({"console"}),
     "lupa": frozenset({"scripting"}),
     "uvloop": frozenset({"cli", "app", "embedded", "server"}),
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Final
+from typing import Final, cast
 
 from spoold.admin.traffic import Traffic
 from spoold.command.args import Args
@@ -60,12 +60,18 @@ _PEEKED: Final = 10
 
 _HELP: Final = (
     b"SPOOLD <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    b"DROP <queue> <lease> [<lease> ...]",
+    b"    Forget what was taken from a queue under these leases.",
     b"LEASES <cursor> [QUEUE <name>] [COUNT <count>]",
     b"    List what was taken from queues and is not settled, in pages.",
     b"PEEK <key> [<count>]",
     b"    The items that would be taken next, without taking them.",
+    b"QUEUE <key>",
+    b"    What QUEUES tells, of one queue.",
     b"QUEUES <cursor> [MATCH <pattern>] [COUNT <count>]",
     b"    List the queues of the selected database, in pages.",
+    b"RETURN <queue> <lease> [<lease> ...]",
+    b"    Put what was taken from a queue under these leases back at its head.",
     b"HELP",
     b"    This text.",
 )
@@ -110,6 +116,20 @@ def spoold_queues(ctx: Context, cursor: bytes, *options: bytes) -> list[Reply]:
         if matches is None or matches(name)
     ]
     return [b"0", listed]
+
+
+@command("SPOOLD|QUEUE", flags=READONLY, keys=Keys(2), since=_SINCE, syntax="SPOOLD QUEUE key", group=_GROUP)
+def spoold_queue(ctx: Context, key: bytes) -> Reply:
+    """Tells of one queue what SPOOLD QUEUES tells of each.
+
+    returns: a map as there; of type none if there is no queue of that name, though someone may wait for it.
+    cost: O(1).
+    """
+    record = ctx.ks.find(key)
+    traffic = ctx.parts.own(Traffic)
+    traffic.ask(ctx.dbs)
+    is_queue = isinstance(record, Collection) and record.kind in _QUEUE_KINDS
+    return _described(ctx.ks, key, cast("Collection", record) if is_queue else None, traffic)
 
 
 @command(

@@ -21,6 +21,7 @@ from spoold.admin import (
     persistence,
     queues,
     replication,
+    settling,
     tracking,
 )
 from spoold.pubsub import commands as pubsub
@@ -34,6 +35,7 @@ ADMIN: Final[tuple[ModuleType, ...]] = (
     config,
     persistence,
     queues,
+    settling,
     monitor,
     latency,
     memory,

@@ -16,6 +16,7 @@ import click
 
 from spoold import __version__
 from spoold.app import App
+from spoold.cli.logs import formatter
 from spoold.core.errors import EngineError, SettingsError
 from spoold.settings import FIELDS, Settings, default_of, environment_name, flag_name, from_process
 
@@ -99,6 +100,8 @@ def _announce(app: App) -> None:
     lines = [f"spoold {__version__}"]
     for kind, address in app.listeners:
         lines.append(f"  {kind:<12}{address}")
+    for kind, reason in app.missing:
+        lines.append(f"  {kind:<12}off: {reason}")
     for kind, option in app.withheld:
         lines.append(f"  {kind:<12}off: there is a password, and this protocol has none ({option} opens it)")
     if app.directory is None:
@@ -137,7 +140,7 @@ def _start_log(settings: Settings) -> None:
             raise SettingsError(f"--log-file {settings.log_file}: {error.strerror}") from error
     else:
         handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-8s %(name)s: %(message)s"))
+    handler.setFormatter(formatter(settings.log_format))
     root = logging.getLogger("spoold")
     root.addHandler(handler)
     root.setLevel(settings.log_level.upper())

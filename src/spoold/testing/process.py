@@ -38,7 +38,7 @@ START_ATTEMPTS = 3
 PING = b"*1\r\n$4\r\nPING\r\n"
 
 # Listeners of `spoold serve` that have a default address.
-OTHER_LISTENERS = ("--memcached", "--memcached-queue", "--simple")
+OTHER_LISTENERS = ("--memcached", "--memcached-queue", "--simple", "--http")
 
 
 class ProcessError(Exception):
