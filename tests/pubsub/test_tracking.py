@@ -87,6 +87,15 @@ def test_what_doors_and_scripts_read_and_change_counts(server: Server, a: Client
     assert reader.replies() == [invalid(b"k")]
 
 
+def test_keys_that_a_script_declares_count_as_read_if_it_reads_anything(a: Client, reader: Client) -> None:
+    reader("EVAL", "return redis.call('SET', 'x', 'y')", 1, "k")
+    a("SET", "k", "v")
+    assert reader.replies() == []
+    reader("EVAL", "return redis.call('GET', 'x')", 1, "k")
+    a("SET", "k", "v")
+    assert reader.replies() == [invalid(b"k")]
+
+
 def test_a_turn_that_is_rolled_back_tells_nothing_and_forgets_nothing(
     server: Server, a: Client, reader: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,6 +109,7 @@ class Tracking:
         self._changed: dict[bytes, dict[bytes, Any]] = {}
         self._flushed = False
         self._depth = 0
+        self._script_read = False  # by the script that runs
         dbs.on_rollback.append(self._undo)
 
     @property
@@ -195,7 +196,13 @@ class Tracking:
             tracker = None if client is None else client.tracking
             if tracker is None or tracker.bcast:
                 return
-            if entry.flags & Flag.READONLY and not entry.flags & Flag.PUBSUB and entry.spec.group != "scripting":
+            is_script = entry.spec.group == "scripting"
+            if entry.flags & Flag.READONLY and not entry.flags & Flag.PUBSUB and not is_script:
+                self._script_read = ctx.in_script
+                self._remember(ctx.ks.index, tracker, entry, request)
+            elif is_script and self._script_read:
+                # As in Redis: also the keys that were declared, if anything was read at all.
+                self._script_read = False
                 self._remember(ctx.ks.index, tracker, entry, request)
             if not self._depth and client.transaction is None and not entry.name.startswith("client"):
                 tracker.caching = False  # it was for this command
