@@ -49,3 +49,12 @@ def test_data_that_is_taken_away_makes_room_again(server: Server, a: Client) -> 
     for duty in server.duties.each_tick:
         duty()
     assert a("SET", "k", "v") == b"OK"
+
+
+def test_scripts_may_not_add_data_either(a: Client) -> None:
+    a("CONFIG", "SET", "maxmemory", 1)
+    reply = a("EVAL", "return redis.call('SET', 'k', 'v')", 1, "k")
+    assert "OOM command not allowed when used memory > 'maxmemory'." in str(reply)
+    assert a("EVAL", "return redis.call('GET', 'k')", 1, "k") is None
+    a("CONFIG", "SET", "maxmemory", 0)
+    assert a("EVAL", "return redis.call('SET', 'k', 'v')", 1, "k") == b"OK"

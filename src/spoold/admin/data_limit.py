@@ -36,6 +36,7 @@ class DataLimit:
         over = bool(self.limit_bytes) and self._dispatcher.turn.commit.live_bytes > self.limit_bytes
         if over is not self.over:
             self.over = over
+            self._dispatcher.admission.over_limit = over
             self._dispatcher.set_alert("data limit", over)
 
     def _check(self, session: Session, entry: Entry, request: list[bytes]) -> CommandError | None:

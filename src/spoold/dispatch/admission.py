@@ -32,6 +32,7 @@ class Admission:
 
     checks: further ones that parts add (access control, pub/sub mode); checks_inside: those for a script's requests.
     busy: what is answered while a script keeps the server busy, to all that may not run beside one.
+    over_limit: there is more data than there may be, so that what scripts run is checked too.
     script_writes: whether a request to run a script or function may write; its declaration does not tell.
     """
 
@@ -41,6 +42,7 @@ class Admission:
         self.checks: list[Check] = []
         self.checks_inside: list[Check] = []
         self.busy: CommandError | None = None
+        self.over_limit = False
         self.script_writes: Callable[[list[bytes]], bool] = _may_write
 
     def refusal(self, session: Session, entry: Entry | None, request: list[bytes]) -> Any:

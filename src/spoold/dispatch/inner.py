@@ -53,7 +53,7 @@ def install_scripts(dispatcher: Dispatcher) -> Runner:
 
     def guarded() -> bool:
         caller = dispatcher.running or session
-        return dispatcher.dbs.read_only or not caller.user.unrestricted
+        return dispatcher.dbs.read_only or admission.over_limit or not caller.user.unrestricted
 
     def refusal(ctx: Context, entry: Entry, request: list[bytes]) -> CommandError | None:
         # A script may do what its caller may.
