@@ -126,7 +126,7 @@ def youngest(record: StreamRecord, start: bytes, end: bytes, count: int | None) 
     returns: None if the tail does not know so many.
     """
     tail: Window | None = record.tail
-    if tail is None or end <= tail.low:
+    if tail is None:
         return None
     ids = tail.ids
     stop = bisect_right(ids, end)
