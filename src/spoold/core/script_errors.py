@@ -54,6 +54,14 @@ class NotFromScript(CommandError):
     text = "This Redis command is not allowed from script"
 
 
+class BlockInScript(CommandError):
+    """BLOCK, where nothing may block."""
+
+    def __init__(self, name: str) -> None:
+        """name: the command, lower case."""
+        super().__init__(f"{name} command is not allowed with BLOCK option from scripts")
+
+
 class ReadOnlyScript(CommandError):
     text = "Write commands are not allowed from read-only scripts."
 

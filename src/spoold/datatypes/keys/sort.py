@@ -144,7 +144,7 @@ def _sorted(ctx: Context, key: bytes, request: _Request) -> list[bytes | None]:
     if not request.unordered:
         _order(ks, found, request)
     elif isinstance(record, SetRecord) and (request.destination is not None or ctx.in_script):
-        # As in Redis: what is stored or seen by a script does not depend on the order in which a set happens to be kept.
+        # As in Redis: what is stored, or a script sees, must not depend on the order in which a set happens to be kept.
         found.sort(reverse=request.descending)
     elif isinstance(record, (ListRecord, ZsetRecord)) and request.descending:
         found.reverse()

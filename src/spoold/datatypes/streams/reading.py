@@ -16,6 +16,7 @@ from spoold.command.spec import BLOCKING, MOVABLEKEYS, READONLY, WRITE, Keys, Ke
 from spoold.core.errors import BadIntegerTimeout, CommandError, NegativeTimeout, NoGroup, NotAnInteger, SyntaxFault
 from spoold.core.numerals import INT64_MAX, parse_int
 from spoold.core.reply import NULL_ARRAY, Keyed
+from spoold.core.script_errors import BlockInScript
 from spoold.datatypes.streams import groups, ids, progress, store
 from spoold.datatypes.streams.commands import show_entries
 from spoold.datatypes.streams.groups import Consumer, Group
@@ -68,10 +69,13 @@ def xread(ctx: Context, *arguments: bytes) -> Any:
 
     arguments: BLOCK with ms, 0 = for ever; an id for each stream, `$` for its last one.
     returns: stream → [id, [field, value, ...]] for those that have any; NULL_ARRAY for none, and at the deadline.
-    raises: SyntaxFault, NotAnInteger, BadIntegerTimeout, NegativeTimeout, BadStreamId, WrongType, CommandError.
+    raises: SyntaxFault, NotAnInteger, BadIntegerTimeout, NegativeTimeout, BadStreamId, WrongType, BlockInScript,
+        CommandError.
     cost: O(streams and entries given).
     """
     wanted = _parse("xread", arguments)
+    if wanted.timeout_s is not None and ctx.in_script:
+        raise BlockInScript("xread")
     ks = ctx.ks
     after = []
     for key, text in zip(wanted.keys, wanted.after, strict=True):
@@ -126,11 +130,13 @@ def xreadgroup(ctx: Context, *arguments: bytes) -> Any:
     returns: stream → [id, [field, value, ...]], or [id, NULL_ARRAY] where an entry that the consumer has is deleted;
         NULL_ARRAY for none, and at the deadline.
     raises: SyntaxFault, NotAnInteger, BadIntegerTimeout, NegativeTimeout, BadStreamId, WrongType, NoGroup,
-        CommandError.
+        BlockInScript, CommandError.
     cost: O(streams and entries given), whatever the streams hold.
     """
     few = arguments[-1] == b">" and len(arguments) < _FEW_ARGUMENTS and max(map(len, arguments)) < _SHORT_BYTES
     wanted = _parse_usual(*arguments) if few else _parse("xreadgroup", arguments)
+    if wanted.timeout_s is not None and ctx.in_script:
+        raise BlockInScript("xreadgroup")
     ks = ctx.ks
     assert wanted.group is not None  # noqa: S101 - the parser looked
     found: list[tuple[bytes, StreamRecord, Group, bytes]] = []
