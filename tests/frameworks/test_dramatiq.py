@@ -31,8 +31,8 @@ def worker(shop: Workshop) -> Iterator[Program]:
     made.kill()
 
 
-@pytest.mark.parametrize("protocol", [2, 3])
-def test_results_come_back_over_both_protocols(shop: Workshop, protocol: int) -> None:
+@pytest.mark.parametrize("protocol", [2, None])
+def test_results_come_back_over_both_protocols(shop: Workshop, protocol: int | None) -> None:
     url = shop.url(database=1, protocol=protocol)
     app = shop.app("dramatiq_app", url=url)
     jobs = [app.call("send", "add", number, 1) for number in range(20)]

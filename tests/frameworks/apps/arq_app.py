@@ -11,12 +11,13 @@ from arq.connections import ArqRedis, RedisSettings
 from arq.jobs import Job
 from redis.asyncio.retry import Retry as Reconnect
 from redis.backoff import ConstantBackoff
-from redis.exceptions import ConnectionError, RedisError
+from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import RedisError
 
 settings = RedisSettings.from_dsn(ledger.URL.split("?")[0])
 # Without this a worker of arq ends when its server goes.
 settings.retry = Reconnect(ConstantBackoff(0.2), 100)
-settings.retry_on_error = [ConnectionError, OSError]
+settings.retry_on_error = [Disconnected, OSError]
 
 _pool: ArqRedis | None = None
 
@@ -151,6 +152,6 @@ async def flood(name: str, count: int) -> int:
     async def one(number: int) -> None:
         # A connection that broke under WATCH looks to arq like a job that is there already: no job, no error.
         if await redis.enqueue_job("note", name, number) is None:
-            raise ConnectionError("not acknowledged")
+            raise Disconnected("not acknowledged")
 
     return await ledger.insist_async(name, count, one, RedisError)

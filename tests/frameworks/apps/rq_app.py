@@ -110,9 +110,7 @@ def status(job_id: str) -> str:
 
 def result(job_id: str, timeout_s: float = 20) -> Any:
     """Wait for a job's result; RQ blocks in XREAD for it."""
-    # RQ 3.0 can't read XREAD's reply where RESP3 is asked for by name: there the result must have arrived already.
-    blocking_s = 0 if "protocol=3" in ledger.URL else int(timeout_s)
-    found = Job.fetch(job_id, connection=connection).latest_result(timeout=blocking_s)
+    found = Job.fetch(job_id, connection=connection).latest_result(timeout=int(timeout_s))
     if found is None:
         return None
     return found.return_value if found.type == found.Type.SUCCESSFUL else f"failed: {found.exc_string}"
