@@ -58,3 +58,13 @@ def test_scripts_may_not_add_data_either(a: Client) -> None:
     assert a("EVAL", "return redis.call('GET', 'k')", 1, "k") is None
     a("CONFIG", "SET", "maxmemory", 0)
     assert a("EVAL", "return redis.call('SET', 'k', 'v')", 1, "k") == b"OK"
+
+
+def test_a_script_may_say_that_it_bears_with_it(a: Client) -> None:
+    a("CONFIG", "SET", "maxmemory", 1)
+    adding = "redis.call('SET', 'k', 'v') return 1"
+    assert a("EVAL", "#!lua flags=\nreturn 1", 0) == REFUSED
+    assert a("EVAL", f"#!lua flags=allow-oom\n{adding}", 1, "k") == 1
+    assert a("EVAL", "#!lua flags=no-writes\nreturn redis.call('GET', 'k')", 1, "k") == b"v"
+    assert "OOM command not allowed" in str(a("EVAL", adding, 1, "k"))
+    a("CONFIG", "SET", "maxmemory", 0)

@@ -44,4 +44,6 @@ class DataLimit:
         return TooMuchData() if refused else None
 
     def _check_inside(self, session: Session, entry: Entry, request: list[bytes]) -> CommandError | None:
-        return TooMuchData() if self.over and entry.flags & Flag.DENYOOM else None
+        if not self.over or self._dispatcher.admission.lenient:
+            return None
+        return TooMuchData() if entry.flags & Flag.DENYOOM else None

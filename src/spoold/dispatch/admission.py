@@ -33,6 +33,7 @@ class Admission:
     checks: further ones that parts add (access control, pub/sub mode); checks_inside: those for a script's requests.
     busy: what is answered while a script keeps the server busy, to all that may not run beside one.
     over_limit: there is more data than there may be, so that what scripts run is checked too.
+    lenient: the script that runs may add to it all the same.
     script_writes: whether a request to run a script or function may write; its declaration does not tell.
     """
 
@@ -42,7 +43,7 @@ class Admission:
         self.checks: list[Check] = []
         self.checks_inside: list[Check] = []
         self.busy: CommandError | None = None
-        self.over_limit = False
+        self.over_limit = self.lenient = False
         self.script_writes: Callable[[list[bytes]], bool] = _may_write
 
     def refusal(self, session: Session, entry: Entry | None, request: list[bytes]) -> Any:

@@ -53,6 +53,7 @@ def install_scripts(dispatcher: Dispatcher) -> Runner:
 
     def guarded() -> bool:
         caller = dispatcher.running or session
+        admission.lenient = runner.allow_oom
         return dispatcher.dbs.read_only or admission.over_limit or not caller.user.unrestricted
 
     def refusal(ctx: Context, entry: Entry, request: list[bytes]) -> CommandError | None:
@@ -62,6 +63,7 @@ def install_scripts(dispatcher: Dispatcher) -> Runner:
     runner = Runner(dispatcher.table, session.ctx, dispatcher.run_inside, refusal)
     runner.refuses_writes = admission.refuses_writes
     runner.guarded = guarded
+    runner.over_limit = lambda: admission.over_limit
     runner.on_busy.append(partial(_set_busy, dispatcher))
     scripts, libraries = Scripts(dispatcher.dbs, runner), Libraries(dispatcher.dbs, runner)
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from spoold.command.context import Context
 from spoold.command.spec import MOVABLEKEYS, NOSCRIPT, READONLY, STALE, Flag, Keys, command
-from spoold.core.errors import CommandError, MoreKeysThanArguments, NotAnInteger
+from spoold.core.errors import CommandError, MoreKeysThanArguments, NotAnInteger, TooMuchData
 from spoold.core.numerals import parse_int
 from spoold.core.script_errors import BadNumkeys, NegativeNumkeys, WritesInReadOnly
 from spoold.scripting.libraries import Libraries
@@ -131,9 +131,11 @@ def _evaluate(ctx: Context, body: bytes, numkeys: bytes, words: tuple[bytes, ...
 def _run(ctx: Context, script: Script, keys: int, words: tuple[bytes, ...], *, read_only: bool) -> Any:
     script.used = True
     flags = script.flags
+    runner = ctx.parts.get(Scripts).runner
+    runner.allow_oom = False
     if flags is not None:
         read_only = _checked(ctx, flags, read_only=read_only)
-    return ctx.parts.get(Scripts).runner.script(ctx, script.sha, script.chunk, keys, words, read_only=read_only)
+    return runner.script(ctx, script.sha, script.chunk, keys, words, read_only=read_only)
 
 
 def _call(
@@ -154,16 +156,21 @@ def _call(
 def _checked(ctx: Context, flags: ScriptFlag, *, read_only: bool) -> bool:
     """Whether code with these flags may not write.
 
-    raises: WritesInReadOnly: it may, and was called to read; Misconf: the disk refuses writes.
+    raises: WritesInReadOnly: it may, and was called to read; Misconf: the disk refuses writes; TooMuchData: there is
+        more data than there may be, and it did not promise to bear with that.
     """
+    runner = ctx.parts.get(Scripts).runner
+    runner.allow_oom = bool(flags & ScriptFlag.ALLOW_OOM)
     if flags & ScriptFlag.NO_WRITES:
         return True
     if read_only:
         raise WritesInReadOnly
     if ctx.dbs.read_only:
-        refused: CommandError | None = ctx.parts.get(Scripts).runner.refuses_writes()
+        refused: CommandError | None = runner.refuses_writes()
         if refused is not None:
             raise refused
+    if runner.over_limit() and not runner.allow_oom:
+        raise TooMuchData
     return False
 
 

@@ -83,6 +83,7 @@ class Runner:
     poll: lets clients be heard while a script runs for long.
     on_busy: told when that begins, with what clients are to be answered, and with None when it ends.
     refuses_writes: the error while the disk refuses writes.
+    over_limit: whether there is more data than there may be. allow_oom: the script that is about to run may add to it.
     guarded: whether `refusal` is to be asked during the script that is about to run.
     name, request, started_s: of what runs now; name is empty if nothing does. is_function: whether that is a function.
     """
@@ -101,6 +102,8 @@ class Runner:
         self.busy = False
         self.refuses_writes: Callable[[], CommandError | None] = _takes_writes
         self.guarded: Callable[[], bool] = bool
+        self.over_limit: Callable[[], bool] = bool
+        self.allow_oom = False
         self._table = table
         self._by_name = table.by_name
         self._inner = inner
