@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("console", "server"),
     ("frontends", "admin"),
     ("dispatch",),
+    ("operations",),  # what is done to a whole data directory, or to a whole server from outside
     ("scripting",),  # the dump of functions has the form of those of keys
     ("datatypes", "acl", "pubsub", "cluster", "metrics", "settings"),
     ("command",),

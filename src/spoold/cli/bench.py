@@ -170,20 +170,23 @@ async def _load(
         else:
             reader, writer = await asyncio.open_connection(*client.address)
         answers = AnswerReader()
-        if greeting:
-            writer.write(greeting)
-            await _take(reader, answers, len(client.greeting))
-        await started.wait()
-        while left > 0:
-            left -= 1
-            began_s = time.perf_counter()
-            writer.write(request)
-            await _take(reader, answers, pipeline)
-            result.times_s.append(time.perf_counter() - began_s)
-            result.requests += pipeline
-            if left % 64 == 0:
-                progress(result.requests, total)
-        writer.close()
+        try:
+            if greeting:
+                writer.write(greeting)
+                await _take(reader, answers, len(client.greeting))
+            await started.wait()
+            while left > 0:
+                left -= 1
+                began_s = time.perf_counter()
+                writer.write(request)
+                await _take(reader, answers, pipeline)
+                result.times_s.append(time.perf_counter() - began_s)
+                result.requests += pipeline
+                if left % 64 == 0:
+                    progress(result.requests, total)
+        finally:
+            # What a server that refuses does not read any more is not waited for.
+            writer.transport.abort()
 
     started = asyncio.Event()
     broken: BaseException | None = None
