@@ -176,3 +176,17 @@ def test_error_replies_are_counted_by_their_code(a: Client, b: Client) -> None:
     assert lines[:3] == ["# Errorstats", "errorstat_ERR:count=2", "errorstat_WRONGTYPE:count=3"]
     a("CONFIG", "RESETSTAT")
     assert "errorstat" not in a("INFO").decode().replace("# Errorstats", "")
+
+
+def test_errors_of_scripts_are_counted_once(a: Client) -> None:
+    a("SET", "k", "v")
+    a("CONFIG", "RESETSTAT")
+    a("EVAL", "return redis.call('LPUSH', 'k', 'x')", 1, "k")
+    a("EVAL", "redis.pcall('LPUSH', 'k', 'x') return 1", 1, "k")
+    lines = a("INFO", "errorstats").decode().split("\r\n")
+    assert lines[1:2] == ["errorstat_WRONGTYPE:count=2"]
+    a("CONFIG", "RESETSTAT")
+    a("EVAL", "return redis.error_reply('MINE is broken')", 0)
+    a("EVAL", "return 1 + nil", 0)
+    lines = a("INFO", "errorstats").decode().split("\r\n")
+    assert lines[1:3] == ["errorstat_ERR:count=1", "errorstat_MINE:count=1"]

@@ -55,7 +55,7 @@ class Dispatcher:
     check_queued: asked again at EXEC whether the session's user may run a request.
     before: told of each request that is about to run while alert; what one returns is told its reply.
     on_leave: told of each client that is gone.
-    errors: how many error replies there were, by their first word.
+    errors: how many error replies there were, by their first word. noted_inside: one of the script that runs was.
     on_slow: told of requests slower than `slow_s` seconds, those inside EXEC and scripts too.
     """
 
@@ -89,6 +89,7 @@ class Dispatcher:
         self.sessions: dict[Session, None] = {}
         self.parked = 0
         self.errors: dict[bytes, int] = {}
+        self.noted_inside = False
         self._served: list[tuple[Waiter, int]] = []
         self._served_turn = -1
         dbs.on_rollback.append(self._unserve)
@@ -166,7 +167,6 @@ class Dispatcher:
                         reply = entry.handler(ctx, *request[1:])
                 except CommandError as error:
                     entry.failed += 1
-                    self.note_error(error)
                     reply = error
             else:
                 reply, entry = self._admit(session, request)
@@ -188,6 +188,8 @@ class Dispatcher:
                 self.park(session, request, reply)
                 return
             elif reply is not NO_REPLY:
+                if isinstance(reply, CommandError):
+                    self._note_reply(entry, reply)
                 data = session.encode(reply)
                 append(data)
                 if len(data) > _COUNTED_BYTES:
@@ -229,6 +231,7 @@ class Dispatcher:
         except CommandError as error:
             entry.failed += 1
             self.note_error(error)
+            self.noted_inside = ctx.in_script
             reply = error
         for tell in finish:
             tell(reply)
@@ -252,8 +255,6 @@ class Dispatcher:
         if entry is not None and len(request) > 1 and (sub := entry.subs.get(request[1].upper())) is not None:
             session.peer.last_command = sub.name
         reply = self.admission.refusal(session, entry, request)
-        if isinstance(reply, CommandError):
-            self.note_error(reply)
         ran = None
         if reply is None:
             assert entry is not None  # noqa: S101 - admission refuses unknown commands
@@ -266,7 +267,6 @@ class Dispatcher:
                 reply = entry.handler(session.ctx, *request[1:])
             except CommandError as error:
                 entry.failed += 1
-                self.note_error(error)
                 reply = error
             for tell in finish:
                 tell(reply)
@@ -294,6 +294,8 @@ class Dispatcher:
             if reply.__class__ is Wait:
                 self.park(session, request, reply)
                 break
+            if isinstance(reply, CommandError):
+                self.note_error(reply)
             if reply is not NO_REPLY:
                 replies.append(session.encode(reply))
             if session.closing:
@@ -464,6 +466,13 @@ class Dispatcher:
             session.waiter = waiter
             self.parked += 1
         self._served.clear()
+
+    def _note_reply(self, entry: Entry | None, error: CommandError) -> None:
+        """Count an error reply, but not that of a script which hands on one that was counted inside it."""
+        if self.noted_inside and entry is not None and entry.spec.group == "scripting":
+            self.noted_inside = False
+        else:
+            self.note_error(error)
 
     def note_error(self, error: CommandError) -> None:
         """Count an error reply under its code."""

@@ -54,6 +54,7 @@ def install_scripts(dispatcher: Dispatcher) -> Runner:
     def guarded() -> bool:
         caller = dispatcher.running or session
         admission.lenient = runner.allow_oom
+        dispatcher.noted_inside = False
         return dispatcher.dbs.read_only or admission.over_limit or not caller.user.unrestricted
 
     def refusal(ctx: Context, entry: Entry, request: list[bytes]) -> CommandError | None:
