@@ -40,7 +40,9 @@ def command_line_page(group: click.Group) -> str:
 
 
 def _command(path: str, command: click.Command, level: int, *, brief: bool) -> list[str]:
-    context = click.Context(command, info_name=path, terminal_width=100, max_content_width=100)
+    context = click.Context(
+        command, info_name=path, terminal_width=100, max_content_width=100, help_option_names=["-h", "--help"]
+    )
     text = command.get_help(context)
     if brief:
         text = text.partition("\nOptions:")[0].rstrip()
