@@ -11,6 +11,7 @@ another, so what counts is the ratio. The load generator takes a core of its own
 
 from __future__ import annotations
 
+import hashlib
 import json
 import statistics
 import time
@@ -24,6 +25,7 @@ import click
 from measure import (
     DURABLE_REDIS,
     MEMORY_REDIS,
+    ask,
     cpu_s,
     drain,
     fill,
@@ -56,6 +58,8 @@ class Test:
     # What to empty afterwards, and by which command.
     key: bytes = b""
     empty_with: bytes = b""
+    # Sent once to each server, before all.
+    before: tuple[bytes, ...] = ()
 
 
 def member(n: int) -> bytes:
@@ -64,6 +68,9 @@ def member(n: int) -> bytes:
 
 
 RANDOM_MEMBER = "element:__rand_int__".ljust(VALUE_BYTES, "x")
+
+SCRIPT = b"return redis.call('incr', KEYS[1])"
+SCRIPT_SHA = hashlib.sha1(SCRIPT, usedforsecurity=False).hexdigest()
 
 TESTS: dict[str, Test] = {
     "set": Test(("SET", "key:__rand_int__", VALUE)),
@@ -76,6 +83,18 @@ TESTS: dict[str, Test] = {
     "set-random": Test(("SET", "key:__rand_int__", VALUE), random_keys=100_000),
     "get-random": Test(("GET", "key:__rand_int__"), random_keys=100_000),
     "incr": Test(("INCR", "counter:__rand_int__")),
+    # What job frameworks use besides.
+    "hset": Test(("HSET", "myhash", "field:__rand_int__", VALUE), random_keys=100_000),
+    "hget": Test(("HGET", "myhash", "field:__rand_int__"), random_keys=100_000),
+    "zadd": Test(
+        ("ZADD", "myzset", "__rand_int__", RANDOM_MEMBER),
+        random_keys=RANDOM_NUMBERS,
+        key=b"myzset",
+        empty_with=b"ZPOPMIN",
+    ),
+    "zpopmin": Test(("ZPOPMIN", "myzset"), prefill=b"ZADD", key=b"myzset", empty_with=b"ZPOPMIN"),
+    "xadd": Test(("XADD", "mystream", "MAXLEN", "~", "10000", "*", "field", VALUE)),
+    "evalsha": Test(("EVALSHA", SCRIPT_SHA, "1", "key:__rand_int__"), before=(b"SCRIPT", b"LOAD", SCRIPT)),
 }
 STANDARD_TESTS = "set,get,lpush,rpop,sadd,spop"
 
@@ -122,6 +141,10 @@ def run_case(
     figures: dict[str, dict[str, Figures]] = {test: {"spoold": Figures(), "redis": Figures()} for test in tests}
     requests: dict[tuple[str, str], int] = {}
     with spoold(directory, *case.options) as ours, redis(directory, case.redis_config) as theirs:
+        for name in tests:
+            if TESTS[name].before:
+                ask(ours.port, *TESTS[name].before)
+                ask(theirs.port, *TESTS[name].before)
         for number in range(rounds):
             for name in tests:
                 shown = []
@@ -151,7 +174,8 @@ def run_test(server: ManagedProcess, case: Case, test: Test, requests: int) -> t
     """Run one test once. returns: requests per second, server processor time per request in microseconds."""
     if test.prefill:
         # Each client may ask for one pipeline more than its share.
-        fill(server.port, test.prefill, test.key, requests + case.clients * case.pipeline, member)
+        count = requests + case.clients * case.pipeline
+        fill(server.port, test.prefill, test.key, count, member, scored=test.prefill == b"ZADD")
     before = cpu_s(server)
     rps = redis_benchmark(
         server.port,

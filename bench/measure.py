@@ -181,12 +181,25 @@ def request(*args: bytes) -> bytes:
     return b"*%d\r\n" % len(args) + b"".join(b"$%d\r\n%b\r\n" % (len(arg), arg) for arg in args)
 
 
-def fill(port: int, command: bytes, key: bytes, count: int, member: Callable[[int], bytes]) -> None:
-    """Put `count` members into a list or set, a hundred a request."""
+def ask(port: int, *words: bytes) -> None:
+    """Send one request whose reply is one line, or a string. raises: RuntimeError with an error reply."""
+    with Wire(port) as wire:
+        wire.socket.sendall(request(*words))
+        line = wire.line()
+        if line.startswith(b"-"):
+            raise RuntimeError(line.decode())
+
+
+def fill(
+    port: int, command: bytes, key: bytes, count: int, member: Callable[[int], bytes], *, scored: bool = False
+) -> None:
+    """Put `count` members into a list or set, a hundred a request. scored: with a score each, as ZADD wants it."""
     with Wire(port) as wire:
         flying = 0
         for start in range(0, count, 100):
             members = [member(n) for n in range(start, min(start + 100, count))]
+            if scored:
+                members = [word for each in members for word in (b"%d" % int(each[:20]), each)]
             wire.socket.sendall(request(command, key, *members))
             flying += 1
             if flying == 20:
