@@ -43,6 +43,7 @@ from spoold.server.lifecycle import Lifecycle
 from spoold.server.listener import Address, listen, parse_address
 from spoold.server.queue_duties import QueueDuties
 from spoold.server.ticker import Ticker
+from spoold.server.tls import Keyring, TlsFiles
 from spoold.settings import Settings, default_of, flag_name
 
 log = logging.getLogger("spoold")
@@ -97,6 +98,7 @@ class App:
         self.users = Users(self.table)
         load_users(self.users, settings)
         self._addresses = self._listener_addresses()
+        self.keyring = self._load_keyring()
         self._private: Path | None = None
         self.commit = self._open_data()
         self.dbs = Databases(self.commit.batch)
@@ -116,6 +118,8 @@ class App:
             settings.idle_timeout,
         )
         self.lifecycle = Lifecycle(self.commit, self.turn, self.connections, self.ticker)
+        if self.keyring is not None:
+            self.lifecycle.on_hangup.append(self.keyring.reload)
         self.memcached_door = MemcachedDoor(self.dispatcher, _limits(settings), self._memcached_facts())
         self.queue_door = QueueDoor(self.dispatcher, _limits(settings))
         self.queue_duties = QueueDuties(self.dispatcher, self.clock)
@@ -145,24 +149,25 @@ class App:
     async def run(self, on_ready: Callable[[App], None]) -> int:
         """Open the listeners and serve until stopped; returns the exit code."""
         self.queue_duties.recover()
+        unix_mode = int(self.settings.unix_mode, 8)
         try:
             # Redis last: who gets an answer there finds the other doors open.
             for door, address in reversed(self._addresses):
                 make = partial(self._make_connection, door)
                 try:
-                    server, actual = await listen(door.kind, address, door.option, make)
+                    listener = await listen(door.kind, address, door.option, make, self.keyring, unix_mode)
                 except SettingsError as error:
                     if door.needed or getattr(self.settings, door.setting) != default_of(door.setting):
                         raise
                     self.missing.append((door.kind, str(error)))
                     continue
-                self.lifecycle.servers.append(server)
-                if door.kind == "redis":
-                    self.busy.listening += [(sock, cast("Callable[[], Connection]", make)) for sock in server.sockets]
-                self.listeners.insert(0, (door.kind, actual))
+                self.lifecycle.listeners.append(listener)
+                if door.kind == "redis" and not address.tls:
+                    self.busy.listening += [(sock, cast("Callable[[], Connection]", make)) for sock in listener.sockets]
+                self.listeners.insert(0, (door.kind, listener.address))
         except SettingsError:
-            for server in self.lifecycle.servers:
-                server.close()
+            for listener in self.lifecycle.listeners:
+                listener.close()
             self.commit.close()
             raise
         else:
@@ -187,7 +192,7 @@ class App:
             directory=self.directory,
             durability="memory" if settings.memory else settings.durability,
             redis_addresses=lambda: [(at.host, at.port, at.path) for kind, at in self.listeners if kind == "redis"],
-            exposed=lambda: any(not address.is_local for _, address in self._addresses),
+            exposed=lambda: any(self._is_exposed(address) for door, address in self._addresses if door.has_password),
             limit_requests=self._limit_requests,
             used_bytes=lambda: self.commit.data_bytes,
         )
@@ -236,20 +241,51 @@ class App:
                 address = parse_address(text, door.option)
                 if address is None:
                     continue
-                if not address.is_local and not door.has_password:
-                    raise SettingsError(
-                        f"{door.option} {address} can be reached from other machines, and the {door.kind} protocol "
-                        "has no passwords: listen on 127.0.0.1 or on unix:PATH"
-                    )
-                if not address.is_local and self.users.open:
-                    raise SettingsError(
-                        f"{door.option} {address} can be reached from other machines, and there is no password: "
-                        "set one with SPOOLD_PASSWORD or --password, or listen on 127.0.0.1"
-                    )
+                if self._is_exposed(address):
+                    self._protect(door, address)
                 found.append((door, address))
         if not found:
             raise SettingsError("every listener is off: nothing to serve; give --redis an address")
         return found
+
+    def _is_exposed(self, address: Address) -> bool:
+        """Whether strangers on other machines can reach it: who must show a certificate of our CA is none."""
+        return not address.is_local and not (address.tls and self.settings.tls_client_ca)
+
+    def _protect(self, door: _Door, address: Address) -> None:
+        """raises: SettingsError: no password would stand before an exposed listener."""
+        if not door.has_password:
+            insecure = f"insecure_{door.setting}"
+            if getattr(self.settings, insecure):
+                log.warning("%s %s can be reached from other machines, without a password", door.option, address)
+                return
+            raise SettingsError(
+                f"{door.option} {address} can be reached from other machines, and the {door.kind} protocol "
+                "has no passwords: listen on 127.0.0.1 or on unix:PATH, ask for certificates (tls:… and "
+                f"--tls-client-ca), or let everyone in with {flag_name(insecure)}"
+            )
+        if self.users.open:
+            raise SettingsError(
+                f"{door.option} {address} can be reached from other machines, and there is no password: "
+                "set one with SPOOLD_PASSWORD or --password, or listen on 127.0.0.1"
+            )
+
+    def _load_keyring(self) -> Keyring | None:
+        """What TLS needs; None where no listener speaks it. raises: SettingsError."""
+        settings = self.settings
+        speaking = [(door, address) for door, address in self._addresses if address.tls]
+        if not speaking:
+            if settings.tls_cert or settings.tls_client_ca:
+                raise SettingsError(
+                    "--tls-cert is given, and no listener speaks TLS: ask for it with an address such as "
+                    "--redis tls:6379"
+                )
+            return None
+        if not settings.tls_cert:
+            door, address = speaking[0]
+            raise SettingsError(f"{door.option} {address}: TLS needs a certificate, --tls-cert FILE and --tls-key FILE")
+        files = TlsFiles(settings.tls_cert, settings.tls_key, settings.tls_key_password, settings.tls_client_ca)
+        return Keyring.load(files, self.clock)
 
     def _make_connection(self, door: _Door) -> asyncio.Protocol:
         make = door.make

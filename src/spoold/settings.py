@@ -31,7 +31,7 @@ def option(
 ) -> Any:
     """One option.
 
-    kind: how its text is read: `listen`, `path`, `flag`, `int`, `seconds`, `bytes`, `text`, `choice`.
+    kind: how its text is read: `listen`, `path`, `flag`, `int`, `seconds`, `bytes`, `mode`, `text`, `choice`.
     config: its name in CONFIG, where Redis has one.
     secret: never shown.
     """
@@ -46,28 +46,31 @@ class Settings:
     """What the server was asked to do."""
 
     redis: tuple[str, ...] = option(
-        ("127.0.0.1:6379",), "Redis listener: [HOST:]PORT, unix:PATH or off. May be given several times.", kind="listen"
+        ("127.0.0.1:6379",),
+        "Redis listener: [HOST:]PORT, tls:[HOST:]PORT, unix:PATH or off. May be given several times, as all listeners.",
+        kind="listen",
     )
     memcached: tuple[str, ...] = option(
         ("127.0.0.1:11211",),
-        "memcached listener: [HOST:]PORT, unix:PATH or off; this machine only, as the protocol has no passwords.",
+        "memcached listener: [HOST:]PORT, tls:[HOST:]PORT, unix:PATH or off; this machine only, as the protocol has no "
+        "passwords.",
         kind="listen",
     )
     memcached_queue: tuple[str, ...] = option(
         ("127.0.0.1:22133",),
-        "Listener for memcached's protocol as a queue: [HOST:]PORT, unix:PATH or off; this machine only, as the "
-        "protocol has no passwords.",
+        "Listener for memcached's protocol as a queue: [HOST:]PORT, tls:[HOST:]PORT, unix:PATH or off; this machine "
+        "only, as the protocol has no passwords.",
         kind="listen",
     )
     simple: tuple[str, ...] = option(
         ("127.0.0.1:31337",),
-        "Listener for huey's simple protocol: [HOST:]PORT, unix:PATH or off; this machine only, as the protocol has no "
-        "passwords.",
+        "Listener for huey's simple protocol: [HOST:]PORT, tls:[HOST:]PORT, unix:PATH or off; this machine only, as "
+        "the protocol has no passwords.",
         kind="listen",
     )
     http: tuple[str, ...] = option(
         ("127.0.0.1:7379",),
-        "HTTP listener for the console, the JSON API and /metrics: [HOST:]PORT, unix:PATH or off.",
+        "HTTP listener for the console, the JSON API and /metrics: [HOST:]PORT, tls:[HOST:]PORT, unix:PATH or off.",
         kind="listen",
     )
     data: Path = option(Path("spoold-data"), "Data directory; created if it does not exist.", kind="path", config="dir")
@@ -89,6 +92,31 @@ class Settings:
         "File with users and their rules, one a line as ACL LIST shows them; read at start, written by ACL SAVE.",
         kind="text",
         config="aclfile",
+    )
+    tls_cert: str = option(
+        "",
+        "PEM file with the certificate of the listeners that speak TLS (tls:[HOST:]PORT), and those between it and its "
+        "CA; it, the key and the client CA are read again at SIGHUP.",
+        kind="text",
+    )
+    tls_key: str = option("", "PEM file with the certificate's private key; default: --tls-cert has it.", kind="text")
+    tls_key_password: str = option("", "What an encrypted --tls-key is opened with.", kind="text", secret=True)
+    tls_client_ca: str = option(
+        "",
+        "PEM file with CAs: TLS clients must show a certificate from one of them. Without it they need none.",
+        kind="text",
+    )
+    unix_mode: str = option(
+        "0600", "Permissions of unix sockets, octal: who may write to one may connect.", kind="mode"
+    )
+    insecure_memcached: bool = option(
+        False, "Let --memcached be reached from other machines by anyone, without a password.", kind="flag"
+    )
+    insecure_memcached_queue: bool = option(
+        False, "Let --memcached-queue be reached from other machines by anyone, without a password.", kind="flag"
+    )
+    insecure_simple: bool = option(
+        False, "Let --simple be reached from other machines by anyone, without a password.", kind="flag"
     )
     max_clients: int = option(10_000, "Most clients at a time, over all listeners.", kind="int", config="maxclients")
     idle_timeout: float = option(
@@ -176,6 +204,8 @@ def parse(name: str, text: str, source: str) -> Any:
             return _positive(float(text))
         if kind == "bytes":
             return parse_bytes(text)
+        if kind == "mode":
+            return _mode(text)
     except ValueError as error:
         raise SettingsError(f"{source}: {text!r} is no valid value ({error})") from error
     if kind == "choice" and text not in meta["choices"]:
@@ -198,6 +228,12 @@ def _flag(text: str) -> bool:
     if word in {"0", "false", "no", "off", ""}:
         return False
     raise ValueError("expected yes or no")
+
+
+def _mode(text: str) -> str:
+    if re.fullmatch(r"0?[0-7]{3}", text.strip()) is None:
+        raise ValueError("expected permissions such as 0660")
+    return text.strip()
 
 
 def _positive(number: Any) -> Any:

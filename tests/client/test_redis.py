@@ -101,10 +101,17 @@ def test_addresses(url: str, address: Any, db: int) -> None:
     assert repr(client) == f"Client({address!r}, db={db})"
 
 
-@pytest.mark.parametrize("url", ["http://queue", "queue:6379", "rediss://queue", "redis://queue/x", "redis://queue/-1"])
+@pytest.mark.parametrize("url", ["http://queue", "queue:6379", "redis://queue/x", "redis://queue/-1"])
 def test_an_address_of_another_kind_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"is no "):
         Client.from_url(url)
+
+
+def test_files_for_tls_that_can_not_be_used_are_named() -> None:
+    with pytest.raises(ValueError, match=r"/no/such\.pem: No such file"):
+        Client.from_url("rediss://queue?ssl_ca_certs=/no/such.pem")
+    with pytest.raises(ValueError, match=r"/no/such\.crt"):
+        Client.from_url("rediss://queue?ssl_certfile=/no/such.crt")
 
 
 def test_passwords() -> None:

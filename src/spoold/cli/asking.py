@@ -42,8 +42,8 @@ def url_option(function: F) -> F:
         default=DEFAULT_URL,
         show_default=True,
         metavar="URL",
-        help="The server: redis://[[USER]:PASSWORD@]HOST[:PORT][/DB] or unix:///PATH[?db=N]. A password may also be "
-        "given as SPOOLD_PASSWORD.",
+        help="The server: redis://[[USER]:PASSWORD@]HOST[:PORT][/DB], rediss:// with TLS (?ssl_ca_certs=FILE) or "
+        "unix:///PATH[?db=N]. A password may also be given as SPOOLD_PASSWORD.",
     )(function)
 
 

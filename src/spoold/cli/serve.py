@@ -110,7 +110,7 @@ def _announce(app: App) -> None:
         lines.append(f"  data        {app.directory.resolve()}")
         lines.append(f"  durability  {app.settings.durability}")
     for first in [address for kind, address in app.listeners if kind == "redis"][:1]:
-        url = f"unix://{first.path}" if first.path else f"redis://{first.host}:{first.port}/0"
+        url = f"unix://{first.path}" if first.path else f"redis{'s' * first.tls}://{first.host}:{first.port}/0"
         lines.append(f"  connect     {url}")
     click.echo("\n".join(lines))
     sys.stdout.flush()

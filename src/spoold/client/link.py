@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -50,11 +51,18 @@ class Link:
 
     __slots__ = ("_poll", "_protocol", "_reader", "_socket", "_timeout_s", "place")
 
-    def __init__(self, address: tuple[str, int] | str, timeout_s: float | None, reader: Reader, protocol: str) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int] | str,
+        timeout_s: float | None,
+        reader: Reader,
+        protocol: str,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         """Connect.
 
         address: host and port, or the path of a unix socket. timeout_s: for the connection, and then for each piece
-            of a reply; None = for ever. protocol: its name, for errors.
+            of a reply; None = for ever. protocol: its name, for errors. tls: what the server is asked to prove.
         raises: ConnectionFailed, TimedOut.
         """
         self.place = address if isinstance(address, str) else f"{address[0]}:{address[1]}"
@@ -62,7 +70,7 @@ class Link:
         self._reader = reader
         self._protocol = protocol
         try:
-            self._socket = _connect(address, timeout_s)
+            self._socket = _connect(address, timeout_s, tls)
         except TimeoutError as error:
             raise TimedOut(f"{self.place} did not take the connection within {timeout_s:g} s") from error
         except OSError as error:
@@ -74,6 +82,8 @@ class Link:
 
     def is_quiet(self) -> bool:
         """Whether nothing has come since the last reply: not the end of the connection either."""
+        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            return False
         if self._poll is None:
             return not select.select([self._socket], [], [], 0)[0]
         return not self._poll.poll(0)
@@ -208,11 +218,14 @@ def connect_within(connect: Callable[[], Link], patience_s: float) -> Link:
         pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
 
-def _connect(address: tuple[str, int] | str, timeout_s: float | None) -> socket.socket:
+def _connect(
+    address: tuple[str, int] | str, timeout_s: float | None, tls: ssl.SSLContext | None = None
+) -> socket.socket:
     if not isinstance(address, str):
         connected = socket.create_connection(address, timeout_s)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connected
+        # Closes the socket if the handshake fails.
+        return connected if tls is None else tls.wrap_socket(connected, server_hostname=address[0])
     connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connected.settimeout(timeout_s)

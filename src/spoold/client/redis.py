@@ -16,6 +16,7 @@ ConnectionFailed.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
@@ -52,8 +53,10 @@ class Client:
         timeout_s: float | None = 30.0,
         patience_s: float = 0.0,
         name: str | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Connects with the first command. name: what CLIENT LIST shows."""
+        """Connects with the first command. name: what CLIENT LIST shows. tls: speaks TLS with what it trusts."""
+        self._tls = tls
         self.address: tuple[str, int] | str = unix_path or (host, port)
         self.db = db
         self.timeout_s = timeout_s
@@ -71,13 +74,15 @@ class Client:
     def from_url(cls, url: str, **options: Any) -> Self:
         """A client of `redis://[[user]:password@]host[:port][/db]` or `unix://[user:password@]/path[?db=n]`.
 
-        raises: ValueError: another scheme, or a database that is no number.
+        `rediss://` speaks TLS, with the parameters of redis-py's URLs: ssl_ca_certs (default: what the system trusts),
+        ssl_certfile and ssl_keyfile (shown to the server), ssl_check_hostname, ssl_cert_reqs=none (trusts anyone).
+        raises: ValueError: another scheme, a database that is no number, a file that can't be used.
         """
         parts = urlsplit(url)
-        if parts.scheme not in ("redis", "unix"):
-            raise ValueError(f"{url!r} is no redis:// or unix:// address")
+        if parts.scheme not in ("redis", "rediss", "unix"):
+            raise ValueError(f"{url!r} is no redis://, rediss:// or unix:// address")
         query = dict(parse_qsl(parts.query))
-        database = query.get("db") or (parts.path.strip("/") if parts.scheme == "redis" else "") or "0"
+        database = query.get("db") or ("" if parts.scheme == "unix" else parts.path.strip("/")) or "0"
         if not database.isdigit():
             raise ValueError(f"{url!r}: {database!r} is no number of a database")
         found: dict[str, Any] = {"db": int(database)}
@@ -89,6 +94,8 @@ class Client:
             found["unix_path"] = unquote(parts.path)
         else:
             found |= {"host": parts.hostname or DEFAULT_HOST, "port": parts.port or DEFAULT_PORT}
+        if parts.scheme == "rediss":
+            found["tls"] = _tls_context(query)
         return cls(**(found | options))
 
     def __repr__(self) -> str:
@@ -154,10 +161,29 @@ class Client:
 
     def _connect_once(self) -> Link:
         """raises: ConnectionFailed, TimedOut; CommandError: the server does not let this client in."""
-        link = Link(self.address, self.timeout_s, AnswerReader(), "the Redis protocol")
+        link = Link(self.address, self.timeout_s, AnswerReader(), "the Redis protocol", self._tls)
         if self.greeting:
             for answer in link.ask(pack_commands(self.greeting), len(self.greeting)):
                 if answer.__class__ is Refusal:
                     link.close()
                     raise CommandError(answer)
         return link
+
+
+def _tls_context(query: dict[str, str]) -> ssl.SSLContext:
+    """raises: ValueError."""
+    ca, cert, key = (query.get(name) for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"))
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if cert:
+            context.load_cert_chain(cert, key)
+    except OSError as error:
+        files = ", ".join(path for path in (ca, cert, key) if path)
+        raise ValueError(f"TLS with {files or 'the certificates of the system'}: {error.strerror or error}") from error
+    if query.get("ssl_check_hostname", "true").lower() in {"false", "no", "0"}:
+        context.check_hostname = False
+    if query.get("ssl_cert_reqs") == "none":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -12,6 +12,7 @@ from spoold.core.errors import WritesRefused
 from spoold.dispatch.turn import Turn
 from spoold.engine.commit import Commit
 from spoold.server.connection import Connections
+from spoold.server.listener import Listener
 from spoold.server.ticker import Ticker
 
 log = logging.getLogger("spoold.server")
@@ -21,6 +22,7 @@ class Lifecycle:
     """Runs until asked to stop.
 
     stop: asks; the exit code is 0 unless something was lost. save_at_exit: whether a checkpoint ends it.
+    listeners: closed at the end. on_hangup: what is done at SIGHUP, which is how an operator says that files changed.
     """
 
     def __init__(self, commit: Commit, turn: Turn, connections: Connections, ticker: Ticker) -> None:
@@ -31,7 +33,8 @@ class Lifecycle:
         self._ticker = ticker
         self._stopping = asyncio.Event()
         self._exit_code = 0
-        self.servers: list[asyncio.Server] = []
+        self.listeners: list[Listener] = []
+        self.on_hangup: list[Callable[[], object]] = []
         self.save_at_exit = True
 
     def stop(self, exit_code: int = 0) -> None:
@@ -45,13 +48,16 @@ class Lifecycle:
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(NotImplementedError):
                 loop.add_signal_handler(number, self.stop)
+        with contextlib.suppress(NotImplementedError, AttributeError):
+            # Also with nothing to do: otherwise it would end the process.
+            loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         ticking = asyncio.ensure_future(self._ticker.run())
         ticking.add_done_callback(self._ticker_ended)
         on_ready()
         await self._stopping.wait()
         ticking.cancel()
-        for server in self.servers:
-            server.close()
+        for listener in self.listeners:
+            listener.close()
         self._turn.end()
         for connection in list(self._connections.open.values()):
             connection.close()
@@ -62,6 +68,11 @@ class Lifecycle:
         except WritesRefused as error:
             log.error("the last checkpoint failed (%s): the journal holds what it would have saved", error)
         return self._exit_code
+
+    def _hang_up(self) -> None:
+        log.info("SIGHUP: files are read again")
+        for action in self.on_hangup:
+            action()
 
     def _ticker_ended(self, ticking: asyncio.Future[None]) -> None:
         if not ticking.cancelled() and (error := ticking.exception()) is not None:
