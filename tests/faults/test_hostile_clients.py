@@ -365,7 +365,7 @@ def open_files() -> Iterator[Callable[[int], None]]:
 
 def test_ten_thousand_clients_and_one(tmp_path: Path, open_files: Callable[[int], None]) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    needed = 10_200
+    needed = 11_000  # with those that the rest of the run has open
     if hard != resource.RLIM_INFINITY and hard < needed:
         pytest.skip(f"only {hard} files may be open here")
     open_files(1024)  # the usual limit: the server raises its own

@@ -102,7 +102,7 @@ def fcall(ctx: Context, function: bytes, numkeys: bytes, *words: bytes) -> Any:
     atomic: as EVAL.
     source: Redis's FCALL page; tried with redis 7.0.15.
     """
-    return _call(ctx, b"FCALL", function, numkeys, words, read_only=False)
+    return _call(ctx, b"fcall", function, numkeys, words, read_only=False)
 
 
 @command(
@@ -115,7 +115,7 @@ def fcall(ctx: Context, function: bytes, numkeys: bytes, *words: bytes) -> Any:
 )
 def fcall_ro(ctx: Context, function: bytes, numkeys: bytes, *words: bytes) -> Any:
     """Runs a function that has the flag `no-writes`. As FCALL otherwise."""
-    return _call(ctx, b"FCALL_RO", function, numkeys, words, read_only=True)
+    return _call(ctx, b"fcall_ro", function, numkeys, words, read_only=True)
 
 
 def _evaluate(ctx: Context, body: bytes, numkeys: bytes, words: tuple[bytes, ...], *, read_only: bool) -> Any:
