@@ -63,7 +63,9 @@ def xadd(ctx: Context, key: bytes, *arguments: bytes) -> bytes | None:
         id_ = ids.next_after(last, ks.dbs.now_ms)
     else:
         if not has_sequence and id_[:8] == last[:8]:
-            id_ = ids.following(last) if last[8:] != LAST[8:] else last
+            if last[8:] == LAST[8:]:
+                raise CommandError("Elements are too large to be stored")  # what Redis says of it
+            id_ = ids.following(last)
         if id_ <= last:
             raise CommandError("The ID specified in XADD is equal or smaller than the target stream top item")
     if record is None:

@@ -51,9 +51,9 @@ class Reading:
 def _stream_keys(first: int, request: Sequence[bytes]) -> list[int]:
     """Where the keys stand: the first half of what follows STREAMS. raises: ValueError: there is no such word."""
     at = next((at for at in range(first, len(request)) if request[at].upper() == b"STREAMS"), None)
-    if at is None or (len(request) - at) % 2 == 0 or len(request) == at + 1:
+    if at is None or len(request) == at + 1:
         raise ValueError("STREAMS")
-    return list(range(at + 1, at + 1 + (len(request) - at) // 2))
+    return list(range(at + 1, at + 1 + (len(request) - at - 1) // 2))
 
 
 @command(
