@@ -38,7 +38,7 @@ from spoold.keyspace.keyspace import Databases
 from spoold.protocol.codec import Limits
 from spoold.scripting.rooms import SCRIPTING
 from spoold.server.busy import Busy
-from spoold.server.connection import Connection, Connections, Frontend
+from spoold.server.connection import Connection, Connections, Frontend, Gate
 from spoold.server.lifecycle import Lifecycle
 from spoold.server.listener import Address, listen, parse_address
 from spoold.server.queue_duties import QueueDuties
@@ -98,6 +98,7 @@ class App:
         self.users = Users(self.table)
         load_users(self.users, settings)
         self._addresses = self._listener_addresses()
+        self._gates = _gates(settings)
         self.keyring = self._load_keyring()
         self._private: Path | None = None
         self.commit = self._open_data()
@@ -291,11 +292,27 @@ class App:
         make = door.make
         if make is None:
             return self.console.porch()
-        return Connection(self.connections, lambda wire, peer: make(self, wire, peer), door.refusal)
+        return Connection(
+            self.connections, lambda wire, peer: make(self, wire, peer), door.refusal, self._gates.get(door.setting)
+        )
 
     def _lost(self, error: Lost) -> None:
         log.critical("stopping, the next start recovers from the journal: %s", error)
         self.lifecycle.stop(1)
+
+
+def _gates(settings: Settings) -> dict[str, Gate]:
+    """The limits of single listeners, by their setting. raises: SettingsError."""
+    gates = {}
+    for text in settings.listener_clients:
+        name, _, most = text.partition("=")
+        setting = name.strip().replace("-", "_")
+        limited = {door.setting for door in _DOORS if door.make is not None}
+        if setting not in limited or not (most.isascii() and most.isdecimal()):
+            names = ", ".join(sorted(each.replace("_", "-") for each in limited))
+            raise SettingsError(f"--listener-clients {text}: expected NAME=N, with one of {names}")
+        gates[setting] = Gate(int(most))
+    return gates
 
 
 def _limits(settings: Settings) -> Limits:

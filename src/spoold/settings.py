@@ -31,7 +31,8 @@ def option(
 ) -> Any:
     """One option.
 
-    kind: how its text is read: `listen`, `path`, `flag`, `int`, `seconds`, `bytes`, `mode`, `text`, `choice`.
+    kind: how its text is read: `listen`, `path`, `flag`, `int`, `seconds`, `bytes`, `mode`, `text`, `choice`,
+        `shares` (several NAME=N).
     config: its name in CONFIG, where Redis has one.
     secret: never shown.
     """
@@ -119,6 +120,12 @@ class Settings:
         False, "Let --simple be reached from other machines by anyone, without a password.", kind="flag"
     )
     max_clients: int = option(10_000, "Most clients at a time, over all listeners.", kind="int", config="maxclients")
+    listener_clients: tuple[str, ...] = option(
+        (),
+        "Most clients of one protocol's listeners, so that it leaves room for others: redis=N, memcached=N, "
+        "memcached-queue=N or simple=N. May be given several times.",
+        kind="shares",
+    )
     idle_timeout: float = option(
         0.0, "Disconnect clients that say nothing for so many seconds; 0 = never.", kind="seconds", config="timeout"
     )
@@ -192,7 +199,7 @@ def parse(name: str, text: str, source: str) -> Any:
     meta = FIELDS[name].metadata
     kind = meta["kind"]
     try:
-        if kind == "listen":
+        if kind in ("listen", "shares"):
             return tuple(part.strip() for part in text.split(",") if part.strip())
         if kind == "path":
             return Path(text).expanduser()

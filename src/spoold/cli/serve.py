@@ -43,8 +43,9 @@ def _options(function: Callable[..., None]) -> Callable[..., None]:
         keywords: dict[str, Any] = {"default": None, "help": text}
         if meta["kind"] == "flag":
             function = click.option(flag_name(name), name, is_flag=True, flag_value="yes", **keywords)(function)
-        elif meta["kind"] == "listen":
-            function = click.option(flag_name(name), name, multiple=True, metavar="ADDRESS", help=text)(function)
+        elif meta["kind"] in ("listen", "shares"):
+            metavar = "ADDRESS" if meta["kind"] == "listen" else "NAME=N"
+            function = click.option(flag_name(name), name, multiple=True, metavar=metavar, help=text)(function)
         else:
             function = click.option(flag_name(name), name, metavar=meta["kind"].upper(), **keywords)(function)
     return function

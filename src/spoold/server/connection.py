@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
 from spoold.command.peer import Peer
@@ -44,6 +45,14 @@ class Frontend(Protocol):
     def close(self) -> None:
         """The client is gone."""
         ...
+
+
+@dataclass
+class Gate:
+    """What the listeners of one protocol share: inside, how many of `most` clients there are."""
+
+    most: int
+    inside: int = 0
 
 
 class Connections:
@@ -99,6 +108,7 @@ class Connection(asyncio.Protocol):
         "_codec",
         "_feed",
         "_frontend",
+        "_gate",
         "_held",
         "_make",
         "_over_since_s",
@@ -112,8 +122,11 @@ class Connection(asyncio.Protocol):
         "peer",
     )
 
-    def __init__(self, connections: Connections, make: Callable[[Wire, Peer], Frontend], refusal: bytes) -> None:
-        """make: builds the frontend. refusal: what is sent when there are too many clients."""
+    def __init__(
+        self, connections: Connections, make: Callable[[Wire, Peer], Frontend], refusal: bytes, gate: Gate | None = None
+    ) -> None:
+        """make: builds the frontend. refusal: what is sent when there are too many clients, over all or at its gate."""
+        self._gate = gate
         self._all = connections
         self._make = make
         self._refusal = refusal
@@ -132,8 +145,8 @@ class Connection(asyncio.Protocol):
         if self._frontend is not None:  # it was admitted while a script kept the loop busy (busy.py)
             self._frontend.session.send = transport_.write
             return
-        everyone = self._all
-        if len(everyone.open) >= everyone.max_clients:
+        everyone, gate = self._all, self._gate
+        if len(everyone.open) >= everyone.max_clients or (gate is not None and gate.inside >= gate.most):
             everyone.rejected += 1
             transport_.write(self._refusal)
             transport_.close()
@@ -147,6 +160,8 @@ class Connection(asyncio.Protocol):
             fd=_fd(transport_.get_extra_info("socket")),
         )
         everyone.opened += 1
+        if gate is not None:
+            gate.inside += 1
         everyone.open[self.peer.id] = self
         transport_.set_write_buffer_limits(everyone.high_bytes)
         self._frontend = frontend = self._make(self, self.peer)
@@ -220,6 +235,8 @@ class Connection(asyncio.Protocol):
         """The client is gone, of its own will or not."""
         if self._frontend is not None:
             self._all.open.pop(self.peer.id, None)
+            if self._gate is not None:
+                self._gate.inside -= 1
             self._all.closed_bytes_in += self.bytes_in
             self._frontend.close()
             self._frontend = None
