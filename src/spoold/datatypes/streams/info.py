@@ -43,9 +43,10 @@ def xinfo_stream(ctx: Context, key: bytes, *options: bytes) -> dict[bytes, Any]:
     """Describes a stream.
 
     options: FULL: with its entries, groups, consumers and what they have not settled, COUNT of each (10; 0 = all).
-    returns: a map. The numbers of a radix tree, in which Redis keeps a stream, are made up.
+    returns: a map.
     raises: BadSubcommand (options), NotAnInteger, NoSuchKey, WrongType.
     cost: O(1), with FULL O(what is shown).
+    differs: there is no radix tree: of `radix-tree-keys` and `radix-tree-nodes` the first is the number of nodes.
     """
     ks = ctx.ks
     record = _find(ks, key)
@@ -106,6 +107,7 @@ def xinfo_consumers(ctx: Context, key: bytes, group_name: bytes) -> list[dict[by
 
     raises: NoSuchKey, WrongType, NoGroupOfKey.
     cost: O(consumers).
+    differs: after a restart `idle` may count from an earlier time: that a consumer asked in vain is not stored.
     """
     ks = ctx.ks
     record = _find(ks, key)

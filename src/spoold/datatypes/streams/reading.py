@@ -72,6 +72,8 @@ def xread(ctx: Context, *arguments: bytes) -> Any:
     raises: SyntaxFault, NotAnInteger, BadIntegerTimeout, NegativeTimeout, BadStreamId, WrongType, BlockInScript,
         CommandError.
     cost: O(streams and entries given).
+    differs: who waits for entries that are added and removed again in one transaction goes on waiting; Redis answers
+        with an empty list.
     """
     wanted = _parse("xread", arguments)
     if wanted.timeout_s is not None and ctx.in_script:
