@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from spoold.cli.main import main
-from spoold.cli.reference import command_line_page
+from spoold.cli.reference import command_line_page, commands_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 
@@ -18,7 +18,7 @@ def test_the_page_says_what_help_says() -> None:
 
 def test_every_command_has_its_heading_and_says_what_it_does() -> None:
     page = PAGE.read_text()
-    for name, command in main.commands.items():
+    for name, command in commands_of(main):
         assert (f"\n## spoold {name}\n" in page) is not command.hidden
         assert command.help
     assert "### spoold config set" in page

@@ -1,14 +1,64 @@
-"""The `spoold` command."""
+"""The `spoold` command.
+
+What a command needs is imported when it is called: a server that starts would wait for tables and progress bars that
+it never shows.
+"""
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import Final
 
 import click
 
 from spoold import __version__
-from spoold.cli import bench, completion, data, docs, lines, moving, queues, serve, server, simple
+
+# Where each command stands: a module of this package, and its name there.
+_COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "serve": ("serve", "serve"),
+    "simple": ("simple", "simple"),
+    "status": ("server", "status"),
+    "top": ("server", "top"),
+    "monitor": ("server", "monitor"),
+    "clients": ("server", "clients"),
+    "config": ("server", "config"),
+    "queues": ("queues", "queues"),
+    "peek": ("queues", "peek"),
+    "push": ("queues", "push"),
+    "pop": ("queues", "pop"),
+    "move": ("queues", "move"),
+    "purge": ("queues", "purge"),
+    "leases": ("queues", "leases"),
+    "bench": ("bench", "bench"),
+    "backup": ("data", "backup"),
+    "restore": ("data", "restore"),
+    "verify": ("data", "verify"),
+    "compact": ("data", "compact"),
+    "dump": ("lines", "dump"),
+    "load": ("lines", "load"),
+    "import": ("moving", "import_"),
+    "export": ("moving", "export"),
+    "completion": ("completion", "completion"),
+    "docs": ("docs", "docs"),
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _OnDemand(click.Group):
+    """A group that imports a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names."""
+        return sorted([*_COMMANDS, *self.commands])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, or None if there is none of this name."""
+        if cmd_name not in self.commands and cmd_name in _COMMANDS:
+            module, attribute = _COMMANDS[cmd_name]
+            self.add_command(getattr(import_module(f"spoold.cli.{module}"), attribute), cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_OnDemand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="spoold")
 def main() -> None:
     """A durable queue server that speaks the protocols your clients already speak.
@@ -26,33 +76,3 @@ def main() -> None:
 def version() -> None:
     """Print the version."""
     click.echo(__version__)
-
-
-for _command in (
-    serve.serve,
-    simple.simple,
-    docs.docs,
-    server.status,
-    server.top,
-    server.monitor,
-    server.clients,
-    server.config,
-    queues.queues,
-    queues.peek,
-    queues.push,
-    queues.pop,
-    queues.move,
-    queues.purge,
-    queues.leases,
-    bench.bench,
-    data.backup,
-    data.restore,
-    data.verify,
-    data.compact,
-    lines.dump,
-    lines.load,
-    moving.import_,
-    moving.export,
-    completion.completion,
-):
-    main.add_command(_command)

@@ -30,10 +30,17 @@ Commands that talk to a server take `--url`, or `SPOOLD_URL`; those that work on
 _ELSEWHERE: Final = frozenset({"serve"})
 
 
+def commands_of(group: click.Group) -> list[tuple[str, click.Command]]:
+    """The commands of a group with their names, in order; a group may import them only when they are asked for."""
+    context = click.Context(group)
+    found = [(name, group.get_command(context, name)) for name in sorted(group.list_commands(context))]
+    return [(name, command) for name, command in found if command is not None]
+
+
 def command_line_page(group: click.Group) -> str:
     """The text of `cli.md`."""
     parts = [_NOTE, _INTRODUCTION]
-    for name, command in sorted(group.commands.items()):
+    for name, command in commands_of(group):
         if not command.hidden:
             parts += _command(f"spoold {name}", command, 2, brief=name in _ELSEWHERE)
     return "\n\n".join(parts) + "\n"
@@ -48,6 +55,6 @@ def _command(path: str, command: click.Command, level: int, *, brief: bool) -> l
         text = text.partition("\nOptions:")[0].rstrip()
     parts = [f"{'#' * level} {path}", f"```text\n{text}\n```"]
     if isinstance(command, click.Group):
-        for name, inner in sorted(command.commands.items()):
+        for name, inner in commands_of(command):
             parts += _command(f"{path} {name}", inner, level + 1, brief=False)
     return parts
