@@ -137,8 +137,8 @@ class Workshop:
     def url(self, database: int = 0, protocol: int | None = None) -> str:
         """Build the URL that the framework is given.
 
-        protocol: None leaves the choice to the client, which is RESP3 for redis-py 8. Asked for 3 by name it changes the
-            shape of replies in ways that RQ, docket and taskiq's streams don't expect.
+        protocol: None leaves the choice to the client, which is RESP3 for redis-py 8. Asked for 3 by name, that changes
+            the shape of replies in ways that RQ, docket and taskiq's streams don't expect.
         """
         chosen = "" if protocol is None else f"?protocol={protocol}"
         return f"redis://{LOOPBACK}:{self.server.port}/{database}{chosen}"

@@ -13,7 +13,7 @@ from docket import ConcurrencyLimit, Docket, ExecutionCancelled, ExecutionState,
 NAME = os.environ.get("DOCKET_NAME", "docket")
 
 
-# Tasks
+# Tasks: docket reads their defaults.
 
 
 async def add(a: int, b: int) -> int:
@@ -36,7 +36,7 @@ async def fail(name: str) -> None:
 async def fail_until(
     name: str,
     tries: int,
-    retry: ExponentialRetry = ExponentialRetry(attempts=5, minimum_delay=timedelta(milliseconds=10)),
+    retry: ExponentialRetry = ExponentialRetry(attempts=5, minimum_delay=timedelta(milliseconds=10)),  # noqa: B008
 ) -> int:
     """Fail until it was tried so often."""
     ledger.write(name, "tried")
@@ -50,20 +50,22 @@ async def hold(name: str) -> int:
     return await ledger.hold_async(name)
 
 
-async def slow(timeout: Timeout = Timeout(timedelta(seconds=0.2))) -> int:
+async def slow(timeout: Timeout = Timeout(timedelta(seconds=0.2))) -> int:  # noqa: B008
     """Take longer than allowed."""
     return await ledger.hold_async("slow")
 
 
 async def exclusive(
-    name: str, group: str, limit: ConcurrencyLimit = ConcurrencyLimit("group", max_concurrent=1)
+    name: str,
+    group: str,
+    limit: ConcurrencyLimit = ConcurrencyLimit("group", max_concurrent=1),  # noqa: B008
 ) -> int:
     """One at a time of each group."""
     return await ledger.hold_async(name)
 
 
 async def tick(
-    perpetual: Perpetual = Perpetual(every=timedelta(milliseconds=300), automatic=True),
+    perpetual: Perpetual = Perpetual(every=timedelta(milliseconds=300), automatic=True),  # noqa: B008
 ) -> None:
     """A periodic task."""
     ledger.write(f"tick-{NAME}", "now")
