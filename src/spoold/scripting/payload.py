@@ -1,6 +1,6 @@
 """What FUNCTION DUMP gives and FUNCTION RESTORE takes: libraries in Redis's RDB format, its version, its CRC-64.
 
-for each library: 0xF5, its code as a string; then as DUMP's payloads end (datatypes/keys/rdb.py)
+for each library: 0xF5, its code as a string; then as DUMP's payloads end (core/rdb.py)
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from spoold.core.errors import CommandError
-from spoold.datatypes.keys.rdb import encode_string, seal, unseal
+from spoold.core.rdb import encode_string, seal, unseal
 
 _LIBRARY: Final = 0xF5
 _OLDER_LIBRARY: Final = 0xF6  # of release candidates of Redis 7.0

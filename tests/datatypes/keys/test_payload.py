@@ -10,8 +10,8 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from spoold.core.crc64 import crc64
 from spoold.core.errors import BadFormat, BadPayload
-from spoold.datatypes.keys.crc64 import crc64
 from spoold.datatypes.keys.payload import Value, decode, encode
 from spoold.testing.process import RealRedis
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from spoold.core.crc64 import crc64
 from spoold.core.reply import OK
 from spoold.datatypes.keys import transfer
-from spoold.datatypes.keys.crc64 import crc64
 from spoold.keyspace.record import StringRecord
 from support.reachable import assert_nothing_is_left_over
 from support.room import Room

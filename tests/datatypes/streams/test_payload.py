@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spoold.core.rdb import encode_listpack, listpack, seal
 from spoold.core.reply import OK
-from spoold.datatypes.keys.rdb import encode_listpack, listpack, seal
 from support.reachable import assert_nothing_is_left_over
 from support.room import Room
 

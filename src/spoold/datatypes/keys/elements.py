@@ -13,7 +13,7 @@ from typing import Final
 from spoold.datatypes.hashes import store as hashes
 from spoold.datatypes.lists import store as lists
 from spoold.datatypes.sets import store as sets
-from spoold.datatypes.streams import payload as streams
+from spoold.datatypes.streams import store as streams
 from spoold.datatypes.zsets import store as zsets
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.record import HashRecord, ListRecord, Record, SetRecord, StreamRecord, TaggedListRecord, ZsetRecord

@@ -22,8 +22,8 @@ from typing import Final
 
 from spoold.core.errors import BadFormat, NotAFloat
 from spoold.core.numerals import parse_float
-from spoold.datatypes.keys.rdb import Reader, encode_length, encode_string, listpack, seal, unseal
-from spoold.datatypes.streams import payload as streams
+from spoold.core.rdb import Reader, encode_length, encode_string, listpack, seal, unseal
+from spoold.datatypes.streams import store as streams
 
 _STRING: Final = 0
 _LIST: Final = 1
@@ -237,7 +237,5 @@ _READERS: Final[dict[int, tuple[bytes, Callable[[Reader], list[bytes]]]]] = {
     17: (b"zset", _scored_listpack),
     18: (b"list", _quicklist),
     20: (b"set", _one_listpack),
-    streams.OLD_TYPE: (b"stream", partial(streams.decode, type_byte=streams.OLD_TYPE)),
-    streams.TYPE: (b"stream", partial(streams.decode, type_byte=streams.TYPE)),
-    streams.NEW_TYPE: (b"stream", partial(streams.decode, type_byte=streams.NEW_TYPE)),
+    **{kind: (b"stream", partial(streams.decode, type_byte=kind)) for kind in streams.RDB_TYPES},
 }

@@ -22,11 +22,11 @@ from itertools import groupby
 from typing import Final, TypeAlias
 
 from spoold.core.errors import BadFormat
-from spoold.datatypes.keys.rdb import Reader, encode_length, encode_listpack, encode_string, listpack
+from spoold.core.rdb import Reader, encode_length, encode_listpack, encode_string, listpack
 from spoold.datatypes.streams import progress
+from spoold.datatypes.streams.entries import pack_entry, unpack_fields, unpack_node
 from spoold.datatypes.streams.groups import CONSUMER, GROUP, PENDING, stored_consumer
 from spoold.datatypes.streams.ids import U64_MAX, ZERO, pack, unpack
-from spoold.datatypes.streams.store import pack_entry, unpack_fields, unpack_node
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.packing import after, is_long, pack_name, pack_u64
 from spoold.keyspace.record import StreamRecord
@@ -37,8 +37,26 @@ OLD_TYPE: Final = 15
 NEW_TYPE: Final = 21
 """Of Redis 7.2 and 7.4."""
 
+TYPES: Final = (OLD_TYPE, TYPE, NEW_TYPE)
+
+# Kinds of elements, as groups.py and store.py have them.
+_ENTRY: Final = b"e"
+_GROUP: Final = b"g"
+_CONSUMER: Final = b"c"
+_NAME: Final = b"n"
+_PENDING: Final = b"p"
+_OWNED: Final = b"o"
+
 _DELETED: Final = 1
 _SAME_FIELDS: Final = 2
+
+# The kinds of what stands under a stream's object id, as store.py and groups.py have them.
+_ENTRY: Final = b"e"
+_GROUP: Final = b"g"
+_CONSUMER: Final = b"c"
+_NUMBER: Final = b"n"
+_PENDING: Final = b"p"
+_OWNED: Final = b"o"
 
 _SLICE: Final = 1000
 _SIGN: Final = 1 << 63
@@ -127,8 +145,8 @@ def _encode_node(entries: list[Stored]) -> bytes:
 def _encode_group(key: bytes, value: bytes, of_groups: dict[bytes, list[Stored]]) -> bytes:
     """of_groups: consumers and pending entries by their kind and the group's number."""
     number, last, read, _, _, _, _ = GROUP.unpack_from(value)
-    pending = [(id_, PENDING.unpack(noted)) for id_, noted in of_groups.get(b"p" + pack_u64(number), [])]
-    consumers = of_groups.get(b"c" + pack_u64(number), [])
+    pending = [(id_, PENDING.unpack(noted)) for id_, noted in of_groups.get(_PENDING + pack_u64(number), [])]
+    consumers = of_groups.get(_CONSUMER + pack_u64(number), [])
     pieces = [
         encode_string(value[GROUP.size :] or key),
         _encode_id(last),
@@ -167,7 +185,7 @@ def decode(reader: Reader, type_byte: int) -> list[bytes]:
             last = id_
             record.first = record.first if record.length else id_
             record.length += 1
-            found += (b"e" + id_, pack_entry(node, fields))
+            found += (_ENTRY + id_, pack_entry(node, fields))
     length = reader.length()
     record.last = _decode_id(reader)
     if length != record.length or record.last < last:
@@ -245,16 +263,16 @@ def _decode_group(reader: Reader, type_byte: int, record: StreamRecord, number: 
             if noted is None or noted.consumer >= 0:
                 raise BadFormat
             noted.consumer = consumer
-            found += (b"o" + mark + pack_u64(consumer) + id_, b"")
+            found += (_OWNED + mark + pack_u64(consumer) + id_, b"")
         stored = CONSUMER.pack(consumer, seen_ms, len(mine)) + (consumer_name if is_long(consumer_name) else b"")
-        found += (b"c" + mark + pack_name(consumer_name), stored, b"n" + mark + pack_u64(consumer), consumer_name)
+        found += (_CONSUMER + mark + pack_name(consumer_name), stored, _NAME + mark + pack_u64(consumer), consumer_name)
     if len(names) != consumers or any(noted.consumer < 0 for noted in pending.values()):
         raise BadFormat
     for id_, noted in pending.items():
-        found += (b"p" + mark + id_, PENDING.pack(noted.consumer, noted.delivered_ms, noted.deliveries))
+        found += (_PENDING + mark + id_, PENDING.pack(noted.consumer, noted.delivered_ms, noted.deliveries))
     top = max(pending, default=ZERO)
     stored = GROUP.pack(number, last, read, top, len(pending), consumers, consumers)
-    found += (b"g" + pack_name(group_name), stored + (group_name if is_long(group_name) else b""))
+    found += (_GROUP + pack_name(group_name), stored + (group_name if is_long(group_name) else b""))
     return group_name, found
 
 

@@ -1,9 +1,7 @@
 """Streams: entries in the order of their ids, never changed, added at the end.
 
     record   object id, entries, first, last and greatest deleted id, how many were ever added, groups, node
-    entry    prefix, `e`, id 16 -> node 4, fields
-    fields   how many strings 1, the length 1 of each, the strings: field, value, field, value …
-             where there are more than 255 or a longer one: 0, how many 4, the length 4 of each, the strings
+    entry    prefix, `e`, id 16 -> node 4, fields (entries.py)
 
 What else stands under the object id belongs to consumer groups (groups.py). A node is a hundred entries that were added
 one after the other; approximate trimming removes whole ones (trimming.py).
@@ -14,12 +12,13 @@ else. A stream without entries is a key still. `append` is the hot path; who rea
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
 from spoold.core.errors import WrongType
-from spoold.datatypes.streams import windows
+from spoold.core.rdb import Reader
+from spoold.datatypes.streams import payload, windows
+from spoold.datatypes.streams.entries import pack_entry, unpack_fields, unpack_node
 from spoold.datatypes.streams.ids import LAST, ZERO, following, preceding
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.record import StreamRecord
@@ -31,10 +30,11 @@ Entry: TypeAlias = "tuple[bytes, list[bytes]]"
 _FEW: Final = 128
 # Entries that are read in one range.
 _MANY: Final = 1000
-_NODE_BYTES: Final = 4
 # What `node_added` is when nothing is to be added to the node any more.
 NODE_CLOSED: Final = (1 << 32) - 1
-_U32 = struct.Struct(">I")
+
+RDB_TYPES: Final = payload.TYPES
+"""Redis's types of streams in its RDB format that `decode` reads."""
 
 
 def find(ks: Keyspace, name: bytes) -> StreamRecord | None:
@@ -180,36 +180,6 @@ def find_first(ks: Keyspace, name: bytes, record: StreamRecord) -> None:
         record.first = ZERO
 
 
-def pack_entry(node: int, fields: Sequence[bytes]) -> bytes:
-    """The stored form of an entry."""
-    try:
-        return _U32.pack(node) + bytes((len(fields), *map(len, fields))) + b"".join(fields)
-    except ValueError:
-        count = len(fields)
-        return struct.pack(f">IBI{count}I", node, 0, count, *map(len, fields)) + b"".join(fields)
-
-
-def unpack_node(stored: bytes) -> int:
-    """The node in the stored form of an entry."""
-    return int(_U32.unpack_from(stored)[0])
-
-
-def unpack_fields(stored: bytes) -> list[bytes]:
-    """The strings in the stored form of an entry."""
-    count = stored[_NODE_BYTES]
-    at = _NODE_BYTES + 1 + count
-    lengths: Sequence[int] = stored[_NODE_BYTES + 1 : at]
-    if not count:
-        (count,) = _U32.unpack_from(stored, at)
-        lengths = struct.unpack_from(f">{count}I", stored, at + 4)
-        at += 4 + 4 * count
-    fields = []
-    for length in lengths:
-        fields.append(stored[at : at + length])
-        at += length
-    return fields
-
-
 def _scan(
     ks: Keyspace, record: StreamRecord, start: bytes, end: bytes, count: int | None, *, reverse: bool = False
 ) -> list[Entry]:
@@ -242,3 +212,23 @@ def scan(
             high = pairs[-1][0]
         else:
             low = pairs[-1][0] + b"\0"
+
+
+def parts(ks: Keyspace, record: StreamRecord) -> list[bytes]:
+    """All of a stream, groups and consumers too, as `restore` and `encode` take it. cost: O(all of it)."""
+    return payload.parts(ks, record)
+
+
+def restore(ks: Keyspace, name: bytes, given: list[bytes]) -> None:
+    """Make a stream of its parts under `name`, which must not exist."""
+    payload.restore(ks, name, given)
+
+
+def encode(given: list[bytes]) -> bytes:
+    """The type and the value of a stream in Redis's RDB format, of its parts."""
+    return payload.encode(given)
+
+
+def decode(reader: Reader, type_byte: int) -> list[bytes]:
+    """The parts of a stream in RDB's format, whose type was just read. raises: BadFormat."""
+    return payload.decode(reader, type_byte)

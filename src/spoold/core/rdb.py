@@ -10,9 +10,9 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from spoold.core.crc64 import crc64
 from spoold.core.errors import BadFormat, BadPayload, NotAnInteger
 from spoold.core.numerals import parse_int
-from spoold.datatypes.keys.crc64 import crc64
 
 # Redis 7.0's.
 RDB_VERSION: Final = 10
