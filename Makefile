@@ -16,7 +16,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test frameworks quick check style types layers format docs bench clean
+.PHONY: help serve test frameworks quick check style types layers format docs wheel bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,9 @@ format: $(VENV)/.stamp-dev ## format the source and mend what ruff can mend
 
 docs: $(VENV)/.stamp-serve ## write the pages of docs/ that derive from the program: commands, settings
 	$(VENV)/bin/spoold docs docs
+
+wheel: ## build the wheel, install it into a fresh environment, and serve from there
+	PYTHON=$(PYTHON) packaging/check-wheel.sh
 
 bench: $(VENV)/.stamp-test ## compare speed with the redis-server of this machine
 	$(PY) bench/compare.py $(ARGS)

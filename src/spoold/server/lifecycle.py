@@ -13,6 +13,7 @@ from spoold.dispatch.turn import Turn
 from spoold.engine.commit import Commit
 from spoold.server.connection import Connections
 from spoold.server.listener import Listener
+from spoold.server.supervisor import tell_supervisor
 from spoold.server.ticker import Ticker
 
 log = logging.getLogger("spoold.server")
@@ -54,7 +55,9 @@ class Lifecycle:
         ticking = asyncio.ensure_future(self._ticker.run())
         ticking.add_done_callback(self._ticker_ended)
         on_ready()
+        tell_supervisor("READY=1")
         await self._stopping.wait()
+        tell_supervisor("STOPPING=1")
         ticking.cancel()
         for listener in self.listeners:
             listener.close()
