@@ -50,14 +50,6 @@ _OWNED: Final = b"o"
 _DELETED: Final = 1
 _SAME_FIELDS: Final = 2
 
-# The kinds of what stands under a stream's object id, as store.py and groups.py have them.
-_ENTRY: Final = b"e"
-_GROUP: Final = b"g"
-_CONSUMER: Final = b"c"
-_NUMBER: Final = b"n"
-_PENDING: Final = b"p"
-_OWNED: Final = b"o"
-
 _SLICE: Final = 1000
 _SIGN: Final = 1 << 63
 
