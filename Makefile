@@ -8,6 +8,8 @@ VENV := .venv
 # The job frameworks of tests/frameworks, which ask for different versions of redis-py: one environment for each.
 FRAMEWORKS := .venv-frameworks
 ENVIRONMENTS := $(basename $(notdir $(wildcard tests/frameworks/environments/*.txt)))
+# The documentation's site, whose packages the server does not need.
+SITE := .venv-site
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -16,7 +18,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test frameworks quick check style types layers format docs wheel bench clean
+.PHONY: help serve test frameworks quick check style types layers format docs site wheel bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -52,14 +54,17 @@ format: $(VENV)/.stamp-dev ## format the source and mend what ruff can mend
 docs: $(VENV)/.stamp-serve ## write the pages of docs/ that derive from the program: commands, settings
 	$(VENV)/bin/spoold docs docs
 
+site: $(SITE)/.stamp ## build the documentation as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/python -m mkdocs build --quiet --strict
+
 wheel: ## build the wheel, install it into a fresh environment, and serve from there
 	PYTHON=$(PYTHON) packaging/check-wheel.sh
 
 bench: $(VENV)/.stamp-test ## compare speed with the redis-server of this machine
 	$(PY) bench/compare.py $(ARGS)
 
-clean: ## remove .venv, .venv-frameworks, caches and builds; data directories stay
-	rm -rf $(VENV) $(FRAMEWORKS) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean: ## remove .venv and its like, caches and builds; data directories stay
+	rm -rf $(VENV) $(FRAMEWORKS) $(SITE) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find $(wildcard src tests bench) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.stamp-venv:
@@ -90,4 +95,9 @@ $(VENV)/.stamp-dev: pyproject.toml $(VENV)/.stamp-venv
 $(FRAMEWORKS)/%/.stamp: tests/frameworks/environments/%.txt $(VENV)/.stamp-venv
 	$(PY) -m venv --clear $(FRAMEWORKS)/$*
 	$(FRAMEWORKS)/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+$(SITE)/.stamp: packaging/site.txt $(VENV)/.stamp-venv
+	$(PY) -m venv --clear $(SITE)
+	$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@

@@ -184,7 +184,7 @@ def _refuse(option: str, path: str, error: Exception, expected: str) -> NoReturn
 def _reason(error: Exception) -> str:
     """What OpenSSL says, without its numbers."""
     verify = getattr(error, "verify_message", "")
-    reason = verify or getattr(error, "reason", "") or str(error)
+    reason = verify or getattr(error, "reason", "") or str(error).partition(" (_ssl.c")[0]
     return str(reason).replace("_", " ").lower()
 
 
