@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from spoold.console.porch import Premises
 
 ROOT: Final = "/api/v1"
 BODY_BYTES: Final = 8 * 1024 * 1024
+_BODY_S: Final = 60.0
 _MODULES: Final[tuple[ModuleType, ...]] = (access, server, queues, leases, keys, clients)
 
 # What a command's error means for HTTP; all others are a conflict with what is there.
@@ -33,7 +35,7 @@ _STATUSES: Final = {"NOPERM": 403, "MISCONF": 503, "BUSY": 503, "LOADING": 503}
 
 @dataclass(frozen=True)
 class Parts:
-    """What endpoints may use. latest: the items of a response that many ask for."""
+    """What endpoints may use."""
 
     premises: Premises
     callers: Callers
@@ -114,14 +116,13 @@ async def _from_body(declared: Endpoint, request: Request) -> dict[str, Any]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Problem(415, "not-json", "the body must be application/json")
-    pieces, size = [], 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > BODY_BYTES:
-            raise Problem(413, "too-large", f"a body has at most {BODY_BYTES} bytes", {"connection": "close"})
-        pieces.append(piece)
     try:
-        body = json.loads(b"".join(pieces))
+        async with asyncio.timeout(_BODY_S):
+            raw = await _whole_body(request)
+    except TimeoutError:
+        raise Problem(408, "too-slow", "the body did not come", {"connection": "close"}) from None
+    try:
+        body = json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise Problem(400, "bad-request", f"the body is no JSON: {error}") from None
     if not isinstance(body, dict):
@@ -139,6 +140,17 @@ async def _from_body(declared: Endpoint, request: Request) -> dict[str, Any]:
         else:
             given[field.name] = field.default
     return given
+
+
+async def _whole_body(request: Request) -> bytes:
+    """raises: Problem: it is too large."""
+    pieces, size = [], 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > BODY_BYTES:
+            raise Problem(413, "too-large", f"a body has at most {BODY_BYTES} bytes", {"connection": "close"})
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 # -- errors -----------------------------------------------------------------------------------------------------------

@@ -20,8 +20,9 @@ PAGE_KEYS: Final = 500
 MOST_KEYS: Final = 100_000
 # The longest queues are told one by one; more would be a burden on whoever collects metrics.
 MOST_QUEUES: Final = 100
-# So long a count is good for.
-FRESH_S: Final = 5.0
+# A count is good for a second, and longer where it takes long: sweeps take no more than a part in so many of the time.
+FRESH_S: Final = 1.0
+_SHARE: Final = 20
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,14 @@ class Census:
         """Nothing is counted yet."""
         self._callers = callers
         self._dispatcher = dispatcher
-        self._counted_s = 0.0
+        self._counted_s = self._took_s = 0.0
         self._sweeping: asyncio.Task[Count] | None = None
         self.last: Count | None = None
 
-    async def count(self, fresh_s: float = FRESH_S) -> Count:
-        """The last count if it is not older than `fresh_s`, else a new one; those who ask together share it."""
+    async def count(self) -> Count:
+        """The last count while it is good, else a new one; those who ask together share it. raises: Silent."""
         now_s = self._dispatcher.turn.clock.monotonic_s()
-        if self.last is not None and now_s - self._counted_s <= fresh_s:
+        if self.last is not None and now_s - self._counted_s <= max(FRESH_S, _SHARE * self._took_s):
             return self.last
         if self._sweeping is None:
             self._sweeping = asyncio.ensure_future(self._sweep())
@@ -98,6 +99,7 @@ class Census:
     async def _sweep(self) -> Count:
         count = Count()
         left = MOST_KEYS
+        began_s = self._dispatcher.turn.clock.monotonic_s()
         try:
             for db, keyspace in enumerate(self._dispatcher.dbs.all):
                 if not keyspace.count and not keyspace.waiting.queues and db:
@@ -109,6 +111,7 @@ class Census:
             count.longest = heapq.nlargest(MOST_QUEUES, count.longest, key=lambda queue: queue.length)
             self.last = count
             self._counted_s = self._dispatcher.turn.clock.monotonic_s()
+            self._took_s = self._counted_s - began_s
             self._dispatcher.parts.get(Metrics).items = count.items
         finally:
             self._sweeping = None

@@ -35,7 +35,9 @@ async def list_clients(call: Call) -> Json:
     return {"clients": listed, "total": len(others)}
 
 
-@endpoint("POST", "/clients/close", Field("id", "integer", "Its number.", low=1), returns=table(closed=INTEGER))
+@endpoint(
+    "POST", "/clients/close", Field("id", "integer", "Its number.", low=1, high=2**53), returns=table(closed=INTEGER)
+)
 async def close_client(call: Call) -> Json:
     """Closes a connection.
 

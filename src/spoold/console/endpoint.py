@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Final
 
 from spoold.acl.users import User
@@ -114,7 +115,7 @@ class Field:
         if isinstance(value, float) and value.is_integer() and self.kind == "integer" and abs(value) < 2**53:
             value = int(value)  # JSON knows one kind of number
         fits = {"integer": (int,), "number": (int, float), "text": (str,)}[self.kind]
-        if not isinstance(value, fits) or isinstance(value, bool):
+        if not isinstance(value, fits) or isinstance(value, bool) or (isinstance(value, float) and not isfinite(value)):
             raise self.wrong(f"is no {self.kind}")
         return self.checked(value)
 

@@ -18,7 +18,7 @@ from prometheus_client.exposition import generate_latest
 from spoold import __version__
 from spoold.admin.host import Host
 from spoold.console.caller import CommandFailed, Silent
-from spoold.console.census import FRESH_S, Census, Count, Queue
+from spoold.console.census import Census, Count, Queue
 from spoold.console.porch import Premises
 from spoold.metrics.registry import Metrics
 from spoold.metrics.turns import TurnSizes
@@ -48,7 +48,7 @@ class Exposition:
     async def text(self) -> bytes:
         """The metrics at this moment. cost: a sweep over the names, unless one was made just now; some milliseconds."""
         try:
-            self._count = await self._census.count(FRESH_S)
+            self._count = await self._census.count()
         except (Silent, CommandFailed):  # all commands are paused, for instance: everything else can be told
             self._count = Count(complete=False)
         return generate_latest(self._registry)

@@ -10,6 +10,7 @@ from spoold.console.endpoint import (
     KEY,
     MAYBE_INTEGER,
     SHOWN,
+    TEXT,
     TRUTH,
     Call,
     Field,
@@ -36,9 +37,9 @@ _LEASE: Final = table(
     "/leases",
     DB,
     Field("queue", "bytes", "Only those of this queue.", None),
-    Field("cursor", "integer", "Where the last page ended; 0 to begin.", 0, 0),
+    Field("cursor", "text", "Where the last page ended; 0 to begin.", "0", 1, 20),
     Field("count", "integer", "How many a page.", 100, 1, 1000),
-    returns=table(leases=rows(_LEASE), cursor=INTEGER),
+    returns=table(leases=rows(_LEASE), cursor=TEXT),
 )
 async def list_leases(call: Call) -> Json:
     """Lists leases in pages; the last page has the cursor 0."""
@@ -59,7 +60,7 @@ async def list_leases(call: Call) -> Json:
                 "bytes": told[b"bytes"],
             }
         )
-    return {"leases": listed, "cursor": int(cursor)}
+    return {"leases": listed, "cursor": cursor.decode()}
 
 
 @endpoint(

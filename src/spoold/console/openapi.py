@@ -16,6 +16,7 @@ _ERRORS: Final = {
     "401": "No one is logged in, or the password is wrong.",
     "403": "The user may not do this, or the request comes from another page.",
     "404": "There is no such thing.",
+    "408": "The body did not come in time.",
     "409": "What is there does not allow it: another type, a value that CONFIG refuses.",
     "413": "The body is too large.",
     "415": "The body is not JSON.",

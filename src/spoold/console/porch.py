@@ -25,7 +25,7 @@ _REST: Final = "spoold.console.web"
 MOST_CONNECTIONS: Final = 256
 # What the first clients may send before anyone reads it.
 _EARLY_BYTES: Final = 256 * 1024
-# Who has sent no request after that long is not a client.
+# Who has sent no whole head of a request after that long is not a client.
 SILENCE_S: Final = 30.0
 
 
@@ -141,11 +141,12 @@ class Porch(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand it on."""
-        if self._silence is not None:
-            self._silence.cancel()
-            self._silence = None
         if self._inner is not None:
             self._inner.data_received(data)
+            # The library closes connections that are idle between requests, but none that never ends its first one.
+            if self._silence is not None and getattr(self._inner, "cycle", True) is not None:
+                self._silence.cancel()
+                self._silence = None
             return
         # Kept, not held back: uvloop does not take up again what was paused while a connection was made.
         self._early.append(data)

@@ -133,7 +133,7 @@ async def counted(call: Call) -> Count:
 @endpoint(
     "GET",
     "/history",
-    Field("since", "integer", "Only samples behind this moment, Unix ms.", 0, 0),
+    Field("since", "integer", "Only samples behind this moment, Unix ms.", 0, 0, 2**53),
     returns=table(samples=rows(_SAMPLE)),
 )
 async def history(call: Call) -> Json:
@@ -208,38 +208,53 @@ async def configure(call: Call) -> Json:
     return _parameter(name, dict(zip(flat[::2], flat[1::2], strict=True))[name.encode()])
 
 
+_REPLY = table(
+    reply={
+        "type": "object",
+        "required": ["type"],
+        "properties": {"type": {"enum": ["null", "error", "integer", "bytes", "array"]}},
+    },
+    usec=INTEGER,
+)
+
+
 @endpoint(
     "POST",
     "/command",
-    Field("line", "text", "The command as redis-cli takes it, with quotes and escapes.", None, 1, 65536),
-    Field("words", "values", "The command, word by word, in the place of `line`.", None, high=1000),
+    Field("line", "text", "The command as redis-cli takes it, with quotes and escapes.", low=1, high=65536),
     DB,
-    returns=table(
-        reply={
-            "type": "object",
-            "required": ["type"],
-            "properties": {"type": {"enum": ["null", "error", "integer", "bytes", "array"]}},
-        },
-        usec=INTEGER,
-    ),
+    returns=_REPLY,
 )
 async def command(call: Call) -> Json:
     """Runs one command as any client would, on a connection that ends with it.
 
     An error of the command is a reply like any other.
     """
-    words = call["words"]
-    if call["line"] is not None and words is None:
-        try:
-            words = split_arguments(call["line"].strip().encode().replace(b"\0", b"\\x00"))
-        except ProtocolError as error:
-            raise Problem(400, "bad-request", str(error)) from None
-    if not words or (call["line"] is not None and call["words"] is not None):
-        raise Problem(400, "bad-request", "give either a line or words")
+    try:
+        words = split_arguments(call["line"].strip().encode().replace(b"\0", b"\\x00"))
+    except ProtocolError as error:
+        return {"reply": {"type": "error", "error": f"ERR {error}"}, "usec": 0}
+    if not words:
+        return {"reply": {"type": "error", "error": "ERR no command"}, "usec": 0}
+    return await _run(call, words)
+
+
+@endpoint(
+    "POST",
+    "/command/words",
+    Field("words", "values", "The command, word by word.", high=1000),
+    DB,
+    returns=_REPLY,
+)
+async def command_words(call: Call) -> Json:
+    """Runs one command that may hold any bytes."""
+    return await _run(call, call["words"])
+
+
+async def _run(call: Call, words: list[bytes]) -> Json:
     clock = call.parts.premises.dispatcher.turn.clock
     started_us = clock.unix_us()
-    selected, reply = await call.client.run((b"SELECT", b"%d" % call["db"]), words)
-    del selected
+    _, reply = await call.client.run((b"SELECT", b"%d" % call["db"]), words)
     return {"reply": shapes.show_reply(reply), "usec": max(clock.unix_us() - started_us, 0)}
 
 

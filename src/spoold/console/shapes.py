@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import zlib
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ ITEM_BYTES: Final = 64 * 1024
 _MOST_PARTS: Final = 5000
 _MOST_BYTES: Final = 1 << 20
 _DEEPEST: Final = 32
+# What text does not hold, though it would be UTF-8.
+_CONTROLS: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 _SHOWN: Final[Json] = {
     "base64": {"type": "string"},
@@ -159,7 +162,7 @@ def _explain_plain(data: bytes) -> tuple[str, str | None]:
         except NotAPickle:
             return "binary", None
     text = _text(data, False)
-    if text is None:
+    if text is None or _CONTROLS.search(data):
         return "binary", None
     if text[0] in '{["' and len(data) <= ITEM_BYTES:
         try:

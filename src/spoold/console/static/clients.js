@@ -5,7 +5,7 @@ import { Sheet } from "./sheet.js";
 
 export function clients(context) {
   const live = h("span", { class: "live" });
-  const sheet = new Sheet([[null, "Client", "name"], [null, "User", "wide"], [null, "Last command", ""], [null, "Database", "num wide"], [null, "Connected", "num wide"], [null, "Idle", "num"], [null, "", "acts"]], { label: "Clients" });
+  const sheet = new Sheet([[null, "Client", "name"], [null, "User", "wide"], [null, "Last command", ""], [null, "Database", "num wide"], [null, "Connected", "num wide"], [null, "Idle", "num wide"], [null, "", "acts"]], { label: "Clients" });
   const element = h("div", {}, h("div", { class: "head" }, h("h1", {}, "Clients"), live), h("div", { class: "panel" }, sheet.element));
 
   async function refresh() {

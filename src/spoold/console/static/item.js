@@ -27,7 +27,8 @@ function formsOf(value) {
   if (value.kind === "pickle" && value.outline !== null) forms.push("pickle");
   if (value.kind === "zlib" && value.outline !== null) forms.push("zlib");
   if (value.text !== null) forms.push("text");
-  forms.push("hex");
+  if (value.kind === "binary") forms.unshift("hex");
+  else forms.push("hex");
   return forms;
 }
 

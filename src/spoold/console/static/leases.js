@@ -6,7 +6,7 @@ import { Sheet } from "./sheet.js";
 
 /** Leases of one queue, or of all. */
 export function leaseTable(context, queue = () => null) {
-  let cursor = 0;
+  let cursor = "0";
   const sheet = new Sheet([[null, "Queue", "name"], [null, "Owner", "wide"], [null, "Attempt", "num"], [null, "Ends", "num wide"], [null, "Size", "num wide"], [null, "", "acts"]], { label: "Leases" });
   const more = h("div", { class: "more", hidden: true });
 
@@ -19,10 +19,10 @@ export function leaseTable(context, queue = () => null) {
         h("button", { class: "small", type: "button", "aria-label": `Retry ${one.id}`, onclick: () => settle(one, "retry") }, "Retry"), " ",
         h("button", { class: "small danger", type: "button", "aria-label": `Drop ${one.id}`, onclick: () => drop(one) }, "Drop")),
     ]), empty("Nothing is out", "Items that were taken, and are neither confirmed nor given back, show up here."));
-    more.hidden = !found.cursor && !cursor;
+    more.hidden = found.cursor === "0" && cursor === "0";
     replace(more,
-      h("button", { class: "small", type: "button", disabled: !cursor, onclick: () => page(0) }, "First page"),
-      h("button", { class: "small", type: "button", disabled: !found.cursor, onclick: () => page(found.cursor) }, "Next page"));
+      h("button", { class: "small", type: "button", disabled: cursor === "0", onclick: () => page("0") }, "First page"),
+      h("button", { class: "small", type: "button", disabled: found.cursor === "0", onclick: () => page(found.cursor) }, "Next page"));
   }
 
   function page(to) {
