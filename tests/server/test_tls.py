@@ -20,6 +20,7 @@ import pytest
 import redis
 from tests.support.certificates import Pair, certificates, client_context
 
+from spoold.server.tls import HANDSHAKE_TIMEOUT_S
 from spoold.testing.process import ServerProcess, StartFailed, free_port
 
 WITHOUT_UVLOOP = "import sys; sys.modules['uvloop'] = None; from spoold.cli.main import main; main()"
@@ -375,3 +376,11 @@ def is_busy(client: redis.Redis) -> bool:
     except redis.ResponseError as error:
         return str(error).startswith("BUSY")
     return False
+
+
+@pytest.mark.slow
+def test_who_does_not_shake_hands_is_disconnected(server: TlsServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.tls_port), HANDSHAKE_TIMEOUT_S * 3) as silent:
+        assert everything(silent) == b""
+    with server.tls_client() as client:
+        assert client.ping()
