@@ -117,6 +117,16 @@ def test_many_replies_that_are_read_late_arrive_whole(server: TlsServer) -> None
             assert received(late, len(expected)) == expected
 
 
+def test_who_is_sent_messages_and_does_not_take_them_is_disconnected(server: TlsServer) -> None:
+    with server.plain_client() as plain, raw(server) as idle:
+        plain.config_set("client-output-buffer-limit", "pubsub 4mb 0 0")
+        idle.sendall(b"SUBSCRIBE news\r\n")
+        assert received(idle, 4) == b"*3\r\n"
+        until(lambda: plain.publish("news", b"z" * 1_000_000) == 0)
+        assert "does not take its replies: disconnected" in server.stderr_text()
+        assert len(plain.client_list()) == 1
+
+
 def test_plain_text_on_the_tls_port_is_a_closed_connection(server: TlsServer) -> None:
     with socket.create_connection(("127.0.0.1", server.tls_port), DEADLINE_S) as plain:
         plain.sendall(b"*1\r\n$4\r\nPING\r\n")
