@@ -41,7 +41,7 @@ def test_sections_are_chosen_in_any_case(a: Client) -> None:
     everything = titles(a, "everything")
     assert everything == [
         "Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "CPU", "Modules", "Commandstats",
-        "Errorstats", "Cluster", "Keyspace",
+        "Errorstats", "Latencystats", "Cluster", "Keyspace",
     ]  # fmt: skip
     assert titles(a, "ALL") == everything
     assert titles(a) == titles(a, "default") == [title for title in everything if title != "Commandstats"]

@@ -36,6 +36,25 @@ def test_a_container_stands_for_its_subcommands_and_unknown_commands_for_nothing
     assert set(found) == {b"client|id", b"client|getname"}
 
 
+def latencies(a: Client) -> dict[str, str]:
+    lines = a("INFO", "latencystats").decode().split("\r\n")
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def test_info_tells_the_percentiles_that_are_asked_for(server: Server, a: Client) -> None:
+    a("CONFIG", "RESETSTAT")
+    for _ in range(20):
+        a("SET", "k", "v")
+    told = latencies(a)["latency_percentiles_usec_set"]
+    times = dict(part.split("=") for part in told.split(","))
+    assert list(times) == ["p50", "p99", "p99.9"]
+    assert 0 < float(times["p50"]) <= float(times["p99"]) <= float(times["p99.9"])
+    a("CONFIG", "SET", "latency-tracking-info-percentiles", "0 100")
+    assert latencies(a)["latency_percentiles_usec_set"].startswith("p0=")
+    a("CONFIG", "SET", "latency-tracking", "no")
+    assert latencies(a) == {}
+
+
 def test_all_commands_that_ran_are_told_where_none_is_named(server: Server, a: Client) -> None:
     a("CONFIG", "RESETSTAT")
     a("SET", "k", "v")

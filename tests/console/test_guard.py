@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from tests.console.conftest import ACTION, PASSWORD, Site, open_site, text
+from tests.support.certificates import certificates, client_context
 
 from spoold.console.logins import ATTEMPTS
 from spoold.testing.process import LOOPBACK, ServerProcess, StartFailed, free_port
@@ -180,14 +181,27 @@ def test_what_is_no_http_is_answered_and_the_server_goes_on(site: Site) -> None:
     assert site.http.get("/healthz").status_code == 200
 
 
+def test_the_console_speaks_tls_where_its_address_says_so(tmp_path) -> None:
+    made = certificates()
+    cert, key = made.server.write(tmp_path, "server")
+    port = free_port()
+    address = f"tls:{LOOPBACK}:{port}"
+    options = ["--http", address, "--tls-cert", str(cert), "--tls-key", str(key), "--password", PASSWORD, "--memory"]
+    with (
+        ServerProcess(options=options),
+        httpx.Client(base_url=f"https://localhost:{port}", verify=client_context(made.ca)) as client,
+    ):
+        logged_in = client.post("/api/v1/session", json={"password": PASSWORD}, headers=ACTION)
+        assert "Secure" in logged_in.headers["set-cookie"].split("; ")
+        assert client.get("/api/v1/overview").status_code == 200
+
+
 def test_the_http_listener_can_be_off(tmp_path) -> None:
     with ServerProcess(options=["--memory", "--http", "off"]) as server:
         assert "http" not in server.stdout_text()
 
 
 def test_the_default_port_may_be_taken_by_another_server() -> None:
-    taken = free_port()
-    del taken
     with socket.socket() as holder:
         try:
             holder.bind((LOOPBACK, 7379))

@@ -26,6 +26,7 @@ from spoold.engine.commit import Commit
 from spoold.keyspace.expiry import count_expiring
 from spoold.metrics.info import Fields, human_bytes, render
 from spoold.metrics.registry import Metrics, total_memory
+from spoold.metrics.spread import quantile
 from spoold.pubsub.hub import Hub
 from spoold.pubsub.tracking import Tracking
 from spoold.scripting.libraries import Libraries
@@ -60,6 +61,7 @@ def info(ctx: Context, *sections: bytes) -> Reply:
         "Modules": _nothing,
         "Commandstats": lambda: _commandstats(ctx),
         "Errorstats": lambda: _errorstats(ctx),
+        "Latencystats": lambda: _latencystats(ctx),
         "Cluster": _cluster,
         "Keyspace": lambda: _keyspace(ctx),
     }
@@ -290,6 +292,21 @@ def _commandstats(ctx: Context) -> Mapping[str, str]:
 def _errorstats(ctx: Context) -> Mapping[str, str]:
     errors = ctx.parts.get(Dispatcher).errors
     return {f"errorstat_{code.decode('utf-8', 'replace')}": f"count={errors[code]}" for code in sorted(errors)}
+
+
+def _latencystats(ctx: Context) -> Mapping[str, str]:
+    """Percentiles in µs of each command that was timed; see LATENCY HISTOGRAM."""
+    metrics = ctx.parts.get(Metrics)
+    shares = metrics.percentiles if metrics.tells_latency else ()
+    found = {}
+    for entry in ctx.parts.get(Dispatcher).entries():
+        if shares and any(entry.spread):
+            # Where all took about as long, their mean says more than the power of two that they share.
+            alone = sum(map(bool, entry.spread)) == 1
+            times = [entry.usec * 1e6 / entry.calls if alone else quantile(entry.spread, share / 100) for share in shares]
+            told = ",".join(f"p{share:g}={time_us:.3f}" for share, time_us in zip(shares, times, strict=True))
+            found[f"latency_percentiles_usec_{entry.name}"] = told
+    return found
 
 
 def _keyspace(ctx: Context) -> Mapping[str, str]:

@@ -94,6 +94,8 @@ def install(parts: Parts, dispatcher: Dispatcher, settings: Settings, host: Host
     history = History(dispatcher.turn.clock, lambda: _totals(metrics, dispatcher, host))
     parts.add(history)
     host.duties.each_tick.append(history.tick)
+    config.on_set("latency-tracking", lambda on: setattr(metrics, "tells_latency", on))
+    config.on_set("latency-tracking-info-percentiles", metrics.tell_percentiles)
     return config
 
 

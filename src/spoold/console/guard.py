@@ -70,7 +70,7 @@ class Guard:
             await send(message)
 
         try:
-            self._check_host(headers)
+            self._check_host(scope, headers)
             self._identify(scope, headers)
             if scope["method"] not in _SAFE:
                 _check_action(headers, by_header=scope["state"]["by_header"])
@@ -79,13 +79,14 @@ class Guard:
             return
         await self._inner(scope, receive, send_guarded)
 
-    def _check_host(self, headers: Headers) -> None:
+    def _check_host(self, scope: Scope, headers: Headers) -> None:
         """raises: Problem."""
         name = _host_name(headers.get(b"host", b"").decode("latin-1"))
         if not name:
             raise Problem(400, "bad-request", "the request names no host")
         # With a password there is nothing that a foreign page could use: cookies and tokens belong to names.
-        if self._users.open and not is_this_machine(name):
+        # With TLS a foreign name fails at the certificate.
+        if self._users.open and scope.get("scheme") != "https" and not is_this_machine(name):
             raise Problem(
                 403, "wrong-host", "without a password the console answers only to localhost and 127.0.0.1 in the URL"
             )

@@ -12,7 +12,7 @@ Fields: TypeAlias = Mapping[str, object]
 Collector: TypeAlias = Callable[[], Fields]
 
 # Sections that a plain INFO leaves out.
-_NOT_BY_DEFAULT: Final = frozenset({"commandstats"})
+_NOT_BY_DEFAULT: Final = frozenset({"commandstats", "latencystats"})
 _ALL_WORDS: Final = frozenset({"all", "everything"})
 
 _UNITS: Final = (("P", 1 << 50), ("T", 1 << 40), ("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10))

@@ -81,6 +81,7 @@ class Metrics:
     started_ms, started_s: Unix ms and monotonic seconds of the start. run_id: another in each life of the server.
     saved_ms: Unix ms of the last checkpoint, or of the start. peak: most memory seen in use.
     items: in all queues, as whoever counts them last saw; None where no one does.
+    tells_latency, percentiles: whether INFO has times of commands, and which (0 to 100).
     """
 
     def __init__(self, clock: Clock, checkpoints: int) -> None:
@@ -94,6 +95,8 @@ class Metrics:
         self.bytes_out = Rate()
         self.peak = Memory(0, 0)
         self.items: int | None = None
+        self.tells_latency = True
+        self.percentiles: tuple[float, ...] = (50.0, 99.0, 99.9)
         self._baseline: dict[str, int] = {}
         self._checkpoints = checkpoints
         self._next_s = 0.0
@@ -122,6 +125,10 @@ class Metrics:
         if now_s >= self._next_memory_s:
             self._next_memory_s = now_s + _MEMORY_SAMPLE_S
             self.memory()
+
+    def tell_percentiles(self, text: bytes) -> None:
+        """Take the percentiles that INFO tells, as CONFIG has them: numbers with blanks between."""
+        self.percentiles = tuple(map(float, text.split()))
 
     def reset(self, totals: dict[str, int]) -> None:
         """Count from here on (CONFIG RESETSTAT). totals: of those who count, by name."""
