@@ -44,9 +44,10 @@ def test_sections_are_chosen_in_any_case(a: Client) -> None:
         "Errorstats", "Latencystats", "Cluster", "Keyspace",
     ]  # fmt: skip
     assert titles(a, "ALL") == everything
-    assert titles(a) == titles(a, "default") == [title for title in everything if title != "Commandstats"]
+    timed = {"Commandstats", "Latencystats"}
+    assert titles(a) == titles(a, "default") == [title for title in everything if title not in timed]
     assert titles(a, "clients", "SERVER") == ["Server", "Clients"]
-    assert titles(a, "default", "commandstats") == everything
+    assert titles(a, "default", "commandstats", "latencystats") == everything
     assert a("INFO", "nosuch") == b""
     assert titles(a, "nosuch", "Memory") == ["Memory"]
 

@@ -303,7 +303,9 @@ def _latencystats(ctx: Context) -> Mapping[str, str]:
         if shares and any(entry.spread):
             # Where all took about as long, their mean says more than the power of two that they share.
             alone = sum(map(bool, entry.spread)) == 1
-            times = [entry.usec * 1e6 / entry.calls if alone else quantile(entry.spread, share / 100) for share in shares]
+            times = [
+                entry.usec * 1e6 / entry.calls if alone else quantile(entry.spread, share / 100) for share in shares
+            ]
             told = ",".join(f"p{share:g}={time_us:.3f}" for share, time_us in zip(shares, times, strict=True))
             found[f"latency_percentiles_usec_{entry.name}"] = told
     return found
