@@ -69,10 +69,14 @@ steps = st.one_of(
 
 
 class Unordered:
-    """A dictionary that looks like any with the same pairs."""
+    """A dictionary that looks like any with the same pairs. Equal numbers are one key, in whichever form it came."""
 
     def __init__(self, pairs: dict[Any, Any]) -> None:
-        self.pairs = sorted(f"{key!r}: {value!r}" for key, value in pairs.items())
+        self.pairs = sorted(f"{self._one_form(key)!r}: {value!r}" for key, value in pairs.items())
+
+    @staticmethod
+    def _one_form(key: Any) -> Any:
+        return int(key) if isinstance(key, float) and key.is_integer() else key
 
     def __repr__(self) -> str:
         return repr(self.pairs)
