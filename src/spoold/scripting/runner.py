@@ -27,7 +27,7 @@ from typing import Any, Final, NoReturn
 from spoold.command.context import Context
 from spoold.command.spec import Flag
 from spoold.command.table import CommandTable, Entry
-from spoold.core.errors import CommandError, SpooldError
+from spoold.core.errors import CommandError, SpooldError, WrongArity
 from spoold.core.reply import OK, Pairs, Push, Reply, SetReply
 from spoold.core.script_errors import (
     BadScriptArguments,
@@ -312,6 +312,8 @@ class Runner:
                 raise UnknownInScript
             target = found
         if not target.low <= len(request) <= target.high:
+            if len(request) > target.high > target.low:
+                raise WrongArity(target.name)  # as Redis has it: such a command itself finds that there are too many
             raise WrongArityInScript
         flags = int(target.flags)
         if flags & _CHECKED:
