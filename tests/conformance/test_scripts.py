@@ -24,6 +24,7 @@ SCRIPTS = [
     b"local r = redis.pcall(unpack(ARGV)) return {r, {r, type(r)}, redis.pcall(unpack(ARGV))}",
 ]
 
+RANKS = frozenset({b"ZRANK", b"ZREVRANK"})
 BY_CHANCE = frozenset({b"SRANDMEMBER", b"HRANDFIELD", b"ZRANDMEMBER", b"RANDOMKEY", b"SPOP"})
 
 FAMILIES = ["strings", "bits", "lists", "zsets", "streams"]
@@ -42,7 +43,8 @@ def test_commands_in_scripts_give_the_same_results_and_the_same_end(duel: Duel, 
     def play(sequence: list[tuple[bytes, list[bytes]]], protocol: int) -> None:
         with duel.example(protocol):
             for script, request in sequence:
-                if request[0] in BY_CHANCE or b"-0" in request:  # the sign of a zero: see differences.py
+                # The sign of a zero: see differences.py. ZRANK takes WITHSCORE here, as it does since Redis 7.2.
+                if request[0] in BY_CHANCE or b"-0" in request or (request[0] in RANKS and len(request) > 3):
                     continue
                 duel.call("a", [b"EVAL", script, b"0", *timed(request)])
 
