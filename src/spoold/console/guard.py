@@ -4,7 +4,7 @@
                 (DNS rebinding) is refused
     who         `Authorization: Bearer PASSWORD`, `Basic`, the cookie of a log-in, or no one
     actions     only by POST, with a JSON body, from a page of this very server: `Origin` must be its own, and the
-                header `X-Spoold` must be there, which no form and no foreign page can send
+                header `X-Spoold` must be there, which no form and no foreign page can send; Bearer stands for it
     answers     say what a browser may do with them: nothing but what the page itself needs
 
 source: OWASP cheat sheets on cross-site request forgery and content security policy.
@@ -107,10 +107,11 @@ class Guard:
                 raise too_many(error) from None
             if user is None:
                 raise Problem(401, "wrong-password", "user or password is wrong", {"www-authenticate": "Bearer"})
-            state.update(user=user, by_header=True)
+            # Browsers send Basic of their own accord once someone typed it in, so it says nothing of who wants this.
+            state.update(user=user, by_header=given.strip()[:6].lower() == b"bearer")
         elif self._users.open:
             state["user"] = self._users.default
-        if state["user"] is None or (token and not state["by_header"]):
+        if given is None and (state["user"] is None or token):
             state["user"] = self._logins.find(token) or state["user"]
 
 

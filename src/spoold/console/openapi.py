@@ -37,7 +37,7 @@ def describe(endpoints: Sequence[Endpoint], root: str) -> dict[str, Any]:
             "title": "spoold",
             "version": __version__,
             "description": "What the console uses. Actions need the header `X-Spoold` (any value) unless they come "
-            "with an `Authorization` header. Bytes in a URL are percent-encoded.",
+            "with `Authorization: Bearer`. Bytes in a URL are percent-encoded.",
         },
         "paths": paths,
         "components": {

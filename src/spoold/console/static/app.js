@@ -52,8 +52,10 @@ function go() {
   const make = path === "queue" ? queue : known ? known[2] : overview;
   const current = path === "queue" ? "queues" : known ? path : "";
   for (const link of nav.children) {
-    if (link.dataset.page === current) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (link.dataset.page === current) {
+      link.setAttribute("aria-current", "page");
+      nav.scrollLeft = link.offsetLeft - (nav.clientWidth - link.offsetWidth) / 2;
+    } else link.removeAttribute("aria-current");
   }
   if (given.db) setDatabase(Number(given.db) || 0);
   state.page = make(context, given);
