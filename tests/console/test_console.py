@@ -21,6 +21,7 @@ from tests.console.conftest import PASSWORD, Site, open_site
 
 from spoold.testing.process import LOOPBACK, free_port
 
+pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PICTURES = os.environ.get("SPOOLD_PICTURES", "")
 expect.set_options(timeout=15_000)
