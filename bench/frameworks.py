@@ -53,16 +53,16 @@ class Framework:
 
 
 FRAMEWORKS = {
-    "huey": Framework("redis8", "huey_noop", ("huey_consumer", "huey_noop.huey", "-w", "4", "-n", "-q"), 4000),
-    "rq": Framework("redis8", "rq_noop", ("rq", "worker", "--url", "URL", "-q", "noop"), 300),
+    "huey": Framework("redis8", "huey_noop", ("huey_consumer", "huey_noop.huey", "-w", "4", "-n", "-q"), 2000),
+    "rq": Framework("redis8", "rq_noop", ("rq", "worker", "--url", "URL", "-q", "noop"), 100),
     "rq, SimpleWorker": Framework(
-        "redis8", "rq_noop", ("rq", "worker", "--url", "URL", "-q", "-w", "rq.worker.SimpleWorker", "noop"), 1000
+        "redis8", "rq_noop", ("rq", "worker", "--url", "URL", "-q", "-w", "rq.worker.SimpleWorker", "noop"), 400
     ),
-    "dramatiq": Framework("redis8", "dramatiq_noop", ("dramatiq", "dramatiq_noop", "-p", "1", "-t", "4"), 4000),
+    "dramatiq": Framework("redis8", "dramatiq_noop", ("dramatiq", "dramatiq_noop", "-p", "1", "-t", "4"), 2000),
     "celery": Framework(
-        "redis8", "celery_noop", ("celery", "-A", "celery_noop", "worker", "-c", "2", "-l", "ERROR"), 2000
+        "redis8", "celery_noop", ("celery", "-A", "celery_noop", "worker", "-c", "2", "-l", "ERROR"), 1000
     ),
-    "arq": Framework("redis5", "arq_noop", ("arq", "arq_noop.Settings"), 2000),
+    "arq": Framework("redis5", "arq_noop", ("arq", "arq_noop.Settings"), 1000),
 }
 
 
@@ -102,7 +102,7 @@ def _elapsed(marks: Path, worker: subprocess.Popen[bytes]) -> float:
 
 
 @click.command()
-@click.option("--rounds", default=5)
+@click.option("--rounds", default=3)
 @click.option("--quick", is_flag=True, help="One short round.")
 @click.option("--only", default="", help="Frameworks, separated by commas.")
 @click.option("--dir", "directory", type=click.Path(path_type=Path), help="Where the data of the run goes.")
