@@ -32,3 +32,9 @@ def test_every_option_is_explained() -> None:
         if isinstance(option, click.Option) and not option.help and not isinstance(option.type, click.Choice)
     ]
     assert silent == []
+
+
+def test_a_command_is_listed_once_however_often_it_was_called() -> None:
+    names = [name for name, _ in commands_of(main)]
+    assert names == [name for name, _ in commands_of(main)]
+    assert len(names) == len(set(names))
