@@ -74,7 +74,12 @@ async def result(key: str) -> Any:
     job = await queue.job(key)
     if job is None:
         return "no such job"
-    await job.refresh(until_complete=20)
+    for _ in range(20):
+        try:
+            await job.refresh(until_complete=1)
+            break
+        except TimeoutError:  # SAQ misses an end that comes between its look and its subscription: look again
+            continue
     return job.result if job.status == "complete" else f"{job.status.value}: {job.error}"
 
 
