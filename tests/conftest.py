@@ -19,8 +19,8 @@ IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false", "no"}
 
 # No deadline and no complaint about slow generation: both fail for a busy machine, not for a fault in the code.
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
-settings.register_profile("default", _PATIENT, max_examples=40)
-settings.register_profile("ci", _PATIENT, max_examples=40)
+settings.register_profile("default", _PATIENT, max_examples=25)
+settings.register_profile("ci", _PATIENT, max_examples=25)
 settings.register_profile("long", _PATIENT, max_examples=5_000)
 settings.load_profile("ci" if IN_CI else "default")
 
