@@ -110,7 +110,7 @@ def acl_cat(ctx: Context, category: bytes | None = None, *more: bytes) -> Reply:
     raises: CommandError: no such category. BadSubcommand: more arguments.
     """
     if more:
-        raise BadSubcommand("ACL", b"CAT")
+        raise BadSubcommand
     if category is None:
         return [name.encode() for name in CATEGORIES]
     catalog = ctx.parts.get(Users).catalog
@@ -129,7 +129,7 @@ def acl_log(ctx: Context, option: bytes | None = None, *more: bytes) -> Reply:
     raises: NotAnInteger; BadSubcommand: more arguments.
     """
     if more:
-        raise BadSubcommand("ACL", b"LOG")
+        raise BadSubcommand
     log = ctx.parts.get(AclLog)
     if option is not None and option.upper() == b"RESET":
         log.clear()
@@ -172,7 +172,7 @@ def acl_genpass(ctx: Context, bits: bytes | None = None, *more: bytes) -> bytes:
     raises: NotAnInteger; CommandError: out of range. BadSubcommand: more arguments.
     """
     if more:
-        raise BadSubcommand("ACL", b"GENPASS")
+        raise BadSubcommand
     wanted = 256 if bits is None else parse_int(bits)
     if not 0 < wanted <= _MAX_BITS:
         raise CommandError(

@@ -60,7 +60,7 @@ def debug(ctx: Context, sub: bytes, *arguments: bytes) -> Reply | Wait:
     """
     counts, run = _SUBCOMMANDS.get(sub.upper(), (range(0), _help))
     if len(arguments) not in counts:
-        raise BadSubcommand("DEBUG", sub)
+        raise BadSubcommand.of("DEBUG", sub)
     reply: Reply | Wait = run(ctx, *arguments)
     return reply
 

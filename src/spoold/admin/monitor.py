@@ -105,7 +105,7 @@ def slowlog_get(ctx: Context, count: bytes = b"10", *more: bytes) -> Reply:
     raises: BadSlowlogCount: no number, or below -1. BadSubcommand: more arguments.
     """
     if more:
-        raise BadSubcommand("SLOWLOG", b"GET")
+        raise BadSubcommand
     number = parse_at_least(count, -1, BadSlowlogCount)
     return [list(entry) for entry in ctx.parts.get(SlowLog).latest(number)]
 

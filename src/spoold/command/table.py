@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from spoold.command.context import Context
 from spoold.command.spec import Flag, Keys, Spec
-from spoold.core.errors import CommandError, WrongArity
+from spoold.core.errors import BadSubcommand, CommandError, WrongArity
 from spoold.core.reply import Simple
 
 ANY_NUMBER: Final = 1 << 30
@@ -243,6 +243,9 @@ def _router(container: Container, bare: Callable[..., Any] | None) -> Callable[.
             raise WrongArity(entry.name)
         container.ran = entry
         ctx.peer.last_command = entry.name
-        return entry.handler(ctx, *words[1:])
+        try:
+            return entry.handler(ctx, *words[1:])
+        except BadSubcommand as error:
+            raise BadSubcommand.of(container.name, words[0]) from error
 
     return route

@@ -483,16 +483,18 @@ class WrongArity(CommandError):
 
 
 class BadSubcommand(CommandError):
-    """A subcommand that its container finds unknown, or given too many arguments, by itself."""
+    """A subcommand that its container finds unknown, or given too many arguments, by itself.
 
-    def __init__(self, container: str, sub: bytes) -> None:
-        """container: upper case. sub: as the client wrote it."""
-        super().__init__(
-            b"unknown subcommand or wrong number of arguments for '"
-            + sub[:128]
-            + b"'. Try "
-            + container.encode()
-            + b" HELP."
+    A subcommand's handler raises it as it is; the container puts in the words that the client wrote.
+    """
+
+    text = "unknown subcommand or wrong number of arguments"
+
+    @classmethod
+    def of(cls, container: str, sub: bytes) -> CommandError:
+        """container: in any case. sub: as the client wrote it."""
+        return CommandError(
+            f"{cls.text} for '".encode() + sub[:128] + b"'. Try " + container.upper().encode() + b" HELP."
         )
 
 

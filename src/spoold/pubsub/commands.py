@@ -175,7 +175,7 @@ def pubsub_channels(ctx: Context, pattern: bytes = b"*", *more: bytes) -> Reply:
     cost: O(channels).
     """
     if more:
-        raise BadSubcommand("PUBSUB", b"CHANNELS")
+        raise BadSubcommand
     return _fitting(_hub(ctx).channels, pattern)
 
 
@@ -203,7 +203,7 @@ def pubsub_shardchannels(ctx: Context, pattern: bytes = b"*", *more: bytes) -> R
     cost: O(shard channels).
     """
     if more:
-        raise BadSubcommand("PUBSUB", b"SHARDCHANNELS")
+        raise BadSubcommand
     return _fitting(_hub(ctx).shards, pattern)
 
 

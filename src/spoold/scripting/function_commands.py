@@ -69,7 +69,7 @@ def function_flush(ctx: Context, *mode: bytes) -> Reply:
     raises: BadSubcommand: several words; CommandError: another word.
     """
     if len(mode) > 1:
-        raise BadSubcommand("FUNCTION", b"flush")
+        raise BadSubcommand
     if mode and mode[0].upper() not in (b"ASYNC", b"SYNC"):
         raise CommandError("FUNCTION FLUSH only supports SYNC|ASYNC option")
     ctx.parts.get(Libraries).flush()
@@ -154,7 +154,7 @@ def function_restore(ctx: Context, serialized_value: bytes, *policy: bytes) -> R
     raises: BadSubcommand: several policies; CommandError: another one, or as FUNCTION LOAD; BadPayload, BadFormat.
     """
     if len(policy) > 1:
-        raise BadSubcommand("FUNCTION", b"restore")
+        raise BadSubcommand
     word = policy[0].upper() if policy else b"APPEND"
     if word not in _POLICIES:
         raise CommandError("Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")

@@ -61,7 +61,7 @@ def xgroup_create(ctx: Context, key: bytes, group_name: bytes, id_: bytes, *opti
     if record is None and not make:
         raise CommandError(_NO_KEY)
     if len(options) > _MOST_OPTIONS:
-        raise BadSubcommand("XGROUP", b"CREATE")
+        raise BadSubcommand
     last = ids.parse(id_) if id_ != b"$" else ZERO if record is None else record.last
     if record is None:
         record = store.create(ks, key)
@@ -88,7 +88,7 @@ def xgroup_setid(ctx: Context, key: bytes, group_name: bytes, id_: bytes, *optio
     read, _ = _parse_options(b"SETID", options)
     record, group = _find(ctx, key, group_name)
     if len(options) not in {0, 2}:
-        raise BadSubcommand("XGROUP", b"SETID")
+        raise BadSubcommand
     group.last = record.last if id_ == b"$" else ids.parse_wide(id_)
     group.read = read
     groups.save(ctx.ks, group)
@@ -244,5 +244,5 @@ def _parse_options(sub: bytes, options: tuple[bytes, ...]) -> tuple[int, bool]:
             if read < 0 and read != UNKNOWN:
                 raise CommandError("value for ENTRIESREAD must be positive or -1")
         else:
-            raise BadSubcommand("XGROUP", sub)
+            raise BadSubcommand
     return read, make

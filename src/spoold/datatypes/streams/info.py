@@ -53,12 +53,12 @@ def xinfo_stream(ctx: Context, key: bytes, *options: bytes) -> dict[bytes, Any]:
     if not options:
         return {**_numbers(ks, record), b"groups": record.groups, **_ends(ks, key, record)}
     if len(options) not in {1, 3} or options[0].upper() != b"FULL":
-        raise BadSubcommand("XINFO", b"STREAM")
+        raise BadSubcommand
     count: int | None = _FULL_COUNT
     if len(options) == 3:
         args = Args(options[1:])
         if not args.skip(b"COUNT"):
-            raise BadSubcommand("XINFO", b"STREAM")
+            raise BadSubcommand
         number = args.int()
         count = None if number == 0 else number if number > 0 else _FULL_COUNT
     return {
