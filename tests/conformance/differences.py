@@ -229,7 +229,12 @@ def same(args: Sequence[bytes], ours: Node, theirs: Node, queued: Sequence[Seque
 
 
 def compare_for(args: Sequence[bytes]) -> Compare:
-    """Choose how strictly the replies to `args` are compared."""
+    """Choose how strictly the replies to `args` are compared.
+
+    A script whose arguments are a request that tells times gives those times in its result, at whatever depth.
+    """
+    if args and args[0].upper() == b"EVAL" and compare_for(args[3:]) is moments:
+        return moments
     words = [arg.decode("ascii", "replace").upper() for arg in args[:2]]
     difference = _BY_COMMAND.get(" ".join(words)) or _BY_COMMAND.get(words[0] if words else "")
     return difference.compare if difference else exact
