@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from spoold.command import selection
 from spoold.core.errors import CommandError
 from spoold.datatypes.sets import scan
 from support.reachable import assert_nothing_is_left_over
@@ -73,7 +74,7 @@ def test_ten_members_are_looked_at_by_default(room: Room) -> None:
 
 
 def test_one_call_does_not_hold_up_the_server_whatever_its_count(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan, "_MOST_SCAN_MEMBERS", 150)
+    monkeypatch.setattr(selection, "_MOST_SCANNED", 150)
     fill(room, 500)
     cursor, seen = room("SSCAN", "s", 0, "COUNT", 400)
     assert len(seen) == 150

@@ -10,11 +10,9 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
-from spoold.command.args import Args
 from spoold.command.context import Context
+from spoold.command.selection import check_repeated, parse_draw, parse_slice
 from spoold.command.spec import READONLY, Keys, command
-from spoold.core.errors import OutOfLong, OutOfRange, SyntaxFault
-from spoold.core.numerals import INT64_MAX, INT64_MIN, parse_int
 from spoold.core.patterns import compile_pattern, literal_prefix
 from spoold.core.reply import Pairs, Reply
 from spoold.datatypes.hashes import store
@@ -26,14 +24,9 @@ from spoold.keyspace.sampling import Forks, random_key
 
 # A hash of so few fields is returned whole, as Redis does with its small encoding.
 _WHOLE: Final = 128
-_SCAN_FIELDS: Final = 10
-# One HSCAN looks at no more fields than this, whatever its COUNT says: some 50 ms.
-_MOST_SCAN_FIELDS: Final = 100_000
 # One HSCAN goes on to no further field once it has read so many bytes.
 _MOST_SCAN_BYTES: Final = 1024 * 1024
 
-# A negative count may ask for any number of repetitions; more than a request may have arguments are refused.
-_MOST_REPEATED: Final = 1 << 20
 # Finding a field of a large hash by chance costs as much as passing this many in order.
 _PASSED: Final = 4096
 
@@ -63,21 +56,10 @@ def hscan(ctx: Context, key: bytes, cursor: bytes, *options: bytes) -> list[obje
     record = store.find(ks, key)
     if record is None:
         return [b"0", []]
-    pattern, count = b"*", _SCAN_FIELDS
-    args = Args(options)
-    while args:
-        match args.word():
-            case b"MATCH":
-                pattern = args.take()
-            case b"COUNT":
-                count = args.int()
-                if count < 1:
-                    raise SyntaxFault
-            case _:
-                raise SyntaxFault
+    wanted = parse_slice(options)
     cursors = ctx.dbs.cursors
-    count = max(min(count, _MOST_SCAN_FIELDS), _WHOLE if record.fields <= _WHOLE else 1)
-    found, place = _slice(ks, record, cursors.place(record.object_id, number), count, pattern)
+    count = max(wanted.count, _WHOLE) if record.fields <= _WHOLE else wanted.count
+    found, place = _slice(ks, record, cursors.place(record.object_id, number), count, wanted.pattern)
     return [b"%d" % (cursors.open(record.object_id, place) if place else 0), found]
 
 
@@ -96,21 +78,12 @@ def hrandfield(ctx: Context, key: bytes, count: bytes | None = None, *options: b
     raises: NotAnInteger, OutOfLong, SyntaxFault; OutOfRange: over a million repetitions are asked for; WrongType.
     cost: O(count), at most O(fields); values are read only WITHVALUES.
     """
-    number = 1 if count is None else parse_int(count)
-    if number == INT64_MIN:
-        raise OutOfLong
-    with_values = bool(options)
-    if with_values:
-        if len(options) > 1 or options[0].upper() != b"WITHVALUES":
-            raise SyntaxFault
-        if abs(number) > INT64_MAX // 2:
-            raise OutOfRange
+    number, with_values = parse_draw(count, options, word=b"WITHVALUES")
     ks = ctx.ks
     record = store.find(ks, key)
     if record is None:
         return None if count is None else []
-    if number < -_MOST_REPEATED:
-        raise OutOfRange
+    check_repeated(number)
     drawn = _draw(ks, record, number)
     if with_values:
         return Pairs([store.open_key(ks, record, each) for each in drawn])

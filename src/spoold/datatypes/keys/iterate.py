@@ -5,18 +5,14 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from spoold.command.args import Args
 from spoold.command.context import Context
+from spoold.command.selection import parse_slice
 from spoold.command.spec import DANGEROUS, READONLY, command
-from spoold.core.errors import SyntaxFault
 from spoold.core.patterns import compile_pattern, literal_prefix
 from spoold.keyspace.cursor import parse_cursor
 from spoold.keyspace.sampling import random_name
 
 _WILD: Final = frozenset(b"*?[\\")
-_SCAN_RECORDS: Final = 10
-# One SCAN looks at no more records than this, whatever its COUNT says: some 100 ms.
-_MOST_SCAN_RECORDS: Final = 100_000
 
 _chance: Final = random.Random()
 
@@ -51,25 +47,12 @@ def scan(ctx: Context, cursor: bytes, *options: bytes) -> list[object]:
     cost: O(COUNT).
     """
     number = parse_cursor(cursor)
-    pattern, kind, count = b"*", b"", _SCAN_RECORDS
-    args = Args(options)
-    while args:
-        match args.word():
-            case b"MATCH":
-                pattern = args.take()
-            case b"COUNT":
-                count = args.int()
-                if count < 1:
-                    raise SyntaxFault
-            case b"TYPE":
-                kind = args.take().lower()
-            case _:
-                raise SyntaxFault
+    wanted = parse_slice(options, kinds=True)
     ks, cursors = ctx.ks, ctx.dbs.cursors
     place = cursors.place(ks.database_id, number)
-    found, place = ks.scan(place, min(count, _MOST_SCAN_RECORDS), literal_prefix(pattern))
-    matches = compile_pattern(pattern)
-    names = [name for name, its_kind in found if matches(name) and (not kind or its_kind == kind)]
+    found, place = ks.scan(place, wanted.count, literal_prefix(wanted.pattern))
+    matches = compile_pattern(wanted.pattern)
+    names = [name for name, kind in found if matches(name) and (not wanted.kind or kind == wanted.kind)]
     return [b"%d" % (cursors.open(ks.database_id, place) if place else 0), names]
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from spoold.command.args import Args
 from spoold.command.context import Context
+from spoold.command.selection import check_repeated, parse_draw, parse_slice
 from spoold.command.spec import READONLY, Keys, command
-from spoold.core.errors import OutOfLong, OutOfRange, SyntaxFault
-from spoold.core.numerals import INT64_MIN, parse_int
+from spoold.core.errors import SyntaxFault
 from spoold.core.patterns import compile_pattern
 from spoold.core.reply import Reply
 from spoold.datatypes.sets import store
@@ -23,12 +22,6 @@ from spoold.keyspace.record import SetRecord
 
 # A set of so few members is returned whole, as Redis does with its small encodings.
 _WHOLE: Final = 128
-_SCAN_MEMBERS: Final = 10
-# One SSCAN looks at no more members than this, whatever its COUNT says: some 50 ms.
-_MOST_SCAN_MEMBERS: Final = 100_000
-
-# A negative count may ask for any number of repetitions; more than a request may have arguments are refused.
-_MOST_REPEATED: Final = 1 << 20
 # Random sequences that are tried for one member. Where a hit is this unlikely the choice is made otherwise.
 _TRIES: Final = 64
 _LIKELY: Final = 8
@@ -61,25 +54,13 @@ def sscan(ctx: Context, key: bytes, cursor: bytes, *options: bytes) -> list[obje
     record = store.find(ctx.ks, key)
     if record is None:
         return [b"0", []]
-    pattern, count = b"*", _SCAN_MEMBERS
-    args = Args(options)
-    while args:
-        match args.word():
-            case b"MATCH":
-                pattern = args.take()
-            case b"COUNT":
-                count = args.int()
-                if count < 1:
-                    raise SyntaxFault
-            case _:
-                raise SyntaxFault
-    matches = compile_pattern(pattern)
+    wanted = parse_slice(options)
+    matches = compile_pattern(wanted.pattern)
     if record.members <= _WHOLE:
         return [b"0", [member for _, member in store.oldest(ctx.ks, record, record.members) if matches(member)]]
     stop = min(before, record.next) if before else record.next
-    count = min(count, _MOST_SCAN_MEMBERS)
-    found = store.between(ctx.ks, record, record.head, stop, count, reverse=True)
-    goes_on = found[-1][0] if len(found) == count else 0
+    found = store.between(ctx.ks, record, record.head, stop, wanted.count, reverse=True)
+    goes_on = found[-1][0] if len(found) == wanted.count else 0
     return [b"%d" % goes_on, [member for _, member in found if matches(member)]]
 
 
@@ -95,9 +76,7 @@ def srandmember(ctx: Context, key: bytes, count: bytes | None = None, *more: byt
     """
     if more:
         raise SyntaxFault  # not the error of a wrong number of arguments, as in Redis
-    number = 1 if count is None else parse_int(count)
-    if number == INT64_MIN:
-        raise OutOfLong
+    number, _ = parse_draw(count)
     record = store.find(ctx.ks, key)
     if record is None:
         return None if count is None else []
@@ -105,8 +84,7 @@ def srandmember(ctx: Context, key: bytes, count: bytes | None = None, *more: byt
         return _draw(ctx.ks, record, 1)[0]
     if number >= 0:
         return _draw_different(ctx.ks, record, number)
-    if -number > _MOST_REPEATED:
-        raise OutOfRange
+    check_repeated(number)
     return _draw(ctx.ks, record, -number)
 
 

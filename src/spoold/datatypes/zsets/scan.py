@@ -5,11 +5,10 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from spoold.command.args import Args
 from spoold.command.context import Context
+from spoold.command.selection import check_repeated, parse_draw, parse_slice
 from spoold.command.spec import READONLY, Keys, command
-from spoold.core.errors import OutOfLong, OutOfRange, SyntaxFault
-from spoold.core.numerals import INT64_MAX, INT64_MIN, format_float, parse_int
+from spoold.core.numerals import format_float
 from spoold.core.patterns import compile_pattern
 from spoold.core.reply import Pairs, Reply
 from spoold.datatypes.zsets import order, ranks, store
@@ -19,12 +18,6 @@ from spoold.keyspace.record import ZsetRecord
 
 # A set of so few members is returned whole, as Redis does with its small encoding.
 _WHOLE: Final = 128
-_SCAN_MEMBERS: Final = 10
-# One ZSCAN looks at no more members than this, whatever its COUNT says: some 50 ms.
-_MOST_SCAN_MEMBERS: Final = 100_000
-
-# A negative count may ask for any number of repetitions; more than a request may have arguments are refused.
-_MOST_REPEATED: Final = 1 << 20
 # Up to so many members all are read, for an even choice among them.
 _LISTED: Final = 1000
 # Where more than one in so many is wanted, all are passed by.
@@ -54,25 +47,14 @@ def zscan(ctx: Context, key: bytes, cursor: bytes, *options: bytes) -> list[obje
     record = store.find(ctx.ks, key)
     if record is None:
         return [b"0", []]
-    pattern, count = b"*", _SCAN_MEMBERS
-    args = Args(options)
-    while args:
-        match args.word():
-            case b"MATCH":
-                pattern = args.take()
-            case b"COUNT":
-                count = args.int()
-                if count < 1:
-                    raise SyntaxFault
-            case _:
-                raise SyntaxFault
-    matches = compile_pattern(pattern)
+    wanted = parse_slice(options)
+    matches = compile_pattern(wanted.pattern)
     ks, cursors = ctx.ks, ctx.dbs.cursors
     if record.members <= _WHOLE:
         found, place = store.pairs(ks, record, order.take(ks, record, *order.whole(record))), b""
     else:
         place = cursors.place(record.object_id, number)
-        found, place = store.scan(ks, record, place, min(count, _MOST_SCAN_MEMBERS))
+        found, place = store.scan(ks, record, place, wanted.count)
     listed = [part for member, score in found if matches(member) for part in (member, format_float(score))]
     return [b"%d" % (cursors.open(record.object_id, place) if place else 0), listed]
 
@@ -86,28 +68,20 @@ def zrandmember(ctx: Context, key: bytes, count: bytes | None = None, *options: 
     raises: NotAnInteger, OutOfLong, SyntaxFault, WrongType; OutOfRange: over a million repetitions are asked for.
     cost: O(count) ranks as with ZRANK, at most O(members).
     """
-    number = 1 if count is None else parse_int(count)
-    if number == INT64_MIN:
-        raise OutOfLong
-    if options:
-        if len(options) > 1 or options[0].upper() != b"WITHSCORES":
-            raise SyntaxFault
-        if abs(number) > INT64_MAX // 2:
-            raise OutOfRange
+    number, with_scores = parse_draw(count, options, word=b"WITHSCORES")
     ks = ctx.ks
     record = store.find(ks, key)
     if record is None:
         return None if count is None else []
+    check_repeated(number)
     keys = _draw_different(ks, record, number) if number >= 0 else _draw(ks, record, -number)
     if count is None:
         return order.member_at(ks, record, keys[0])
-    return Pairs(store.pairs(ks, record, keys)) if options else store.members(ks, record, keys)
+    return Pairs(store.pairs(ks, record, keys)) if with_scores else store.members(ks, record, keys)
 
 
 def _draw(ks: Keyspace, record: ZsetRecord, count: int) -> list[bytes]:
     """Draw `count` keys of the index, each anew from all."""
-    if count > _MOST_REPEATED:
-        raise OutOfRange
     if record.members <= _LISTED or count * _SHARE >= record.members:
         return _chance.choices(order.take(ks, record, *order.whole(record)), k=count)
     return [_at(ks, record, _chance.randrange(record.members)) for _ in range(count)]
