@@ -98,15 +98,7 @@ def test_nothing_is_lost_when_the_server_is_killed(shop: Workshop, app: App, wor
     # All four places of the worker are taken: a job whose start is cut off waits for minutes, until its mark runs out.
     held = [app.call("enqueue", "hold", ["crash"], {}) for _ in range(4)]
     late = app.call("enqueue", "note", ["after-crash", "late"], {"_defer_by": 1.5})
-    shop.wait_for("crash.begun", 4)
-    app.begin("flood", "flood", 200)
-    shop.wait_for("flood.acknowledged", 40)
-    shop.server.kill()
-    assert len(shop.lines("flood.acknowledged")) < 200
-    shop.server.start()
-    app.finish()
-    shop.let_go("crash")
-    until(lambda: set(shop.lines("flood")) == {str(n) for n in range(200)}, f"all of the flood {shop.tail()}", 60)
+    shop.outlive_a_crash(app, holding=4)
     assert shop.wait_for("after-crash") == ["late"]
     assert app.call("result", late) == "late"
     assert [app.call("result", job) for job in held] == [4] * 4

@@ -136,15 +136,7 @@ def test_a_killed_worker_s_job_is_found_stalled_and_run_again(shop: Workshop) ->
 def test_nothing_is_lost_when_the_server_is_killed(shop: Workshop, app: App, worker: Program) -> None:
     held = app.call("add", "hold", {"name": "crash"}, {})
     late = app.call("add", "note", {"name": "after-crash", "line": "late"}, {"delay": 2000})
-    shop.wait_for("crash.begun")
-    app.begin("flood", "flood", 200)
-    shop.wait_for("flood.acknowledged", 40)
-    shop.server.kill()
-    assert len(shop.lines("flood.acknowledged")) < 200
-    shop.server.start()
-    app.finish()
-    shop.let_go("crash")
-    until(lambda: set(shop.lines("flood")) == {str(n) for n in range(200)}, f"all of the flood {shop.tail()}", 60)
+    shop.outlive_a_crash(app, holding=1)
     assert shop.wait_for("after-crash") == ["late"]
     assert app.call("result", late) == "late"
     assert app.call("result", held) >= 1

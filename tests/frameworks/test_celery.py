@@ -153,13 +153,5 @@ def test_nothing_is_lost_when_the_server_is_killed(shop: Workshop, app: App, wor
     # What a worker had reserved when its connection broke comes back after the visibility timeout.
     start_worker(shop, "survivor", "celery", VISIBILITY_S="3")
     held = [app.call("send", "hold", ["crash"], {}) for _ in range(2)]
-    shop.wait_for("crash.begun", 2)
-    app.begin("flood", "flood", 200)
-    shop.wait_for("flood.acknowledged", 40)
-    shop.server.kill()
-    assert len(shop.lines("flood.acknowledged")) < 200
-    shop.server.start()
-    app.finish()
-    shop.let_go("crash")
-    until(lambda: set(shop.lines("flood")) == {str(n) for n in range(200)}, f"all of the flood {shop.tail()}", 60)
+    shop.outlive_a_crash(app, holding=2)
     assert [app.call("result", job) for job in held] == [2, 2]

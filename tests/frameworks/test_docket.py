@@ -145,15 +145,7 @@ def test_nothing_is_lost_when_the_server_is_killed(shop: Workshop) -> None:
     worker = start_worker(shop, "crash", None, "--redelivery-timeout", "2", "--concurrency", "4")
     held, _ = app.call("send", "hold", ["crash"])
     late, _ = app.call("send", "note", ["after-crash", "late"], None, 2)
-    shop.wait_for("crash.begun")
-    app.begin("flood", "flood", 200)
-    shop.wait_for("flood.acknowledged", 40)
-    shop.server.kill()
-    assert len(shop.lines("flood.acknowledged")) < 200
-    shop.server.start()
-    app.finish()
-    shop.let_go("crash")
-    until(lambda: set(shop.lines("flood")) == {str(n) for n in range(200)}, f"all of the flood {shop.tail()}", 60)
+    shop.outlive_a_crash(app, holding=1)
     assert shop.wait_for("after-crash") == ["late"]
     assert app.call("result", late) == "late"
     # docket fails a task whose server went while it ran, or runs it again: either way it comes to an end.

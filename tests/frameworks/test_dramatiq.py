@@ -126,15 +126,7 @@ def test_a_killed_worker_s_messages_go_to_another(shop: Workshop, app: App) -> N
 def test_nothing_is_lost_when_the_server_is_killed(shop: Workshop, app: App, worker: Program) -> None:
     held = app.call("send", "hold", "crash")
     app.call("send_later", 3000, "note", "after-crash", "late")
-    shop.wait_for("crash.begun")
-    app.begin("flood", "flood", 200)
-    shop.wait_for("flood.acknowledged", 40)
-    shop.server.kill()
-    assert len(shop.lines("flood.acknowledged")) < 200
-    shop.server.start()
-    app.finish()
-    shop.let_go("crash")
-    until(lambda: set(shop.lines("flood")) == {str(n) for n in range(200)}, f"all of the flood {shop.tail()}", 60)
+    shop.outlive_a_crash(app, holding=1)
     assert app.call("result", held) in (1, 2)
     # Dramatiq forgets the delayed messages of a lost connection until that worker is gone.
     worker.kill()

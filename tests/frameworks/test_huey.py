@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.frameworks.workshop import Workshop, until
+from tests.frameworks.workshop import Workshop
 
 pytestmark = pytest.mark.slow
 ENVIRONMENT = "redis8"
@@ -15,15 +15,7 @@ def test_nothing_is_lost_when_the_server_is_killed(shop: Workshop) -> None:
     # Both threads are at work: a task that is popped by a connection which then breaks would be nobody's.
     held = [app.call("send", "hold", ["crash"]) for _ in range(2)]
     late = app.call("send", "note", ["after-crash", "late"], 2)
-    shop.wait_for("crash.begun", 2)
-    app.begin("flood", "flood", 200)
-    shop.wait_for("flood.acknowledged", 40)
-    shop.server.kill()
-    assert len(shop.lines("flood.acknowledged")) < 200
-    shop.server.start()
-    app.finish()
-    shop.let_go("crash")
-    until(lambda: set(shop.lines("flood")) == {str(n) for n in range(200)}, f"all of the flood {shop.tail()}", 60)
+    shop.outlive_a_crash(app, holding=2)
     assert shop.wait_for("after-crash") == ["late"]
     assert app.call("result", late) == "late"
     assert [app.call("result", job) for job in held] == [2, 2]

@@ -166,16 +166,8 @@ def test_a_killed_worker_s_job_is_run_again(shop: Workshop, app: App) -> None:
 
 def test_nothing_is_lost_when_the_server_is_killed(shop: Workshop, app: App, worker: Program) -> None:
     held = app.call("enqueue", "hold", "crash")
-    shop.wait_for("crash.begun")
+    shop.wait_for("crash.begun")  # so that the others wait behind it
     waiting = [app.call("enqueue", "note", "waiting", number) for number in range(5)]
-    app.begin("flood", "flood", 100)
-    shop.wait_for("flood.acknowledged", 20)
-    shop.server.kill()
-    assert len(shop.lines("flood.acknowledged")) < 100
-    shop.server.start()
-    app.finish()
-    shop.let_go("crash")
-    shop.wait_for("waiting", 5, 60)
-    until(lambda: set(shop.lines("flood")) == {str(n) for n in range(100)}, f"all of the flood {shop.tail()}", 60)
+    shop.outlive_a_crash(app, holding=1, jobs=100)
     assert app.call("result", held) == 1
     assert [app.call("result", job) for job in waiting] == [0, 1, 2, 3, 4]

@@ -105,13 +105,5 @@ def test_a_killed_worker_s_job_is_swept_to_another(shop: Workshop) -> None:
 def test_nothing_is_lost_when_the_server_is_killed(shop: Workshop, app: App, worker: Program) -> None:
     # All four places of the worker are taken: a job whose start is cut off waits until it is swept.
     held = [app.call("enqueue", "hold", {"name": "crash", "timeout": 60}) for _ in range(4)]
-    shop.wait_for("crash.begun", 4)
-    app.begin("flood", "flood", 200)
-    shop.wait_for("flood.acknowledged", 40)
-    shop.server.kill()
-    assert len(shop.lines("flood.acknowledged")) < 200
-    shop.server.start()
-    app.finish()
-    shop.let_go("crash")
-    until(lambda: set(shop.lines("flood")) == {str(n) for n in range(200)}, f"all of the flood {shop.tail()}", 60)
+    shop.outlive_a_crash(app, holding=4)
     assert [app.call("result", job) for job in held] == [4] * 4

@@ -124,15 +124,10 @@ def test_nothing_is_lost_when_the_server_is_killed(shop: Workshop) -> None:
     worker = start_worker(shop, **settings)
     held = app.call("send", "hold", ["crash"], {})
     shop.wait_for("crash.begun")
-    app.begin("flood", "flood", 60)
-    shop.wait_for("flood.acknowledged", 10)
-    shop.server.kill()
-    assert len(shop.lines("flood.acknowledged")) < 60
-    shop.server.start()
-    app.finish()
+    shop.crash_in_a_flood(app, 60)
     shop.let_go("crash")
     # A worker of streaQ ends with its connection; whoever supervises it starts the next.
     worker.kill()
     start_worker(shop, **settings)
-    until(lambda: set(shop.lines("flood")) == {str(n) for n in range(60)}, f"all of the flood {shop.tail()}", 60)
+    shop.wait_for_flood(60)
     assert app.call("result", held) >= 1

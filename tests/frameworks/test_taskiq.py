@@ -99,17 +99,12 @@ def test_a_killed_worker_s_message_is_claimed_by_another(shop: Workshop) -> None
 def test_nothing_is_lost_when_the_server_is_killed(shop: Workshop, broker: str) -> None:
     name = f"flood-{broker}"
     app = shop.app("taskiq_app", BROKER=broker, QUEUE=name)
-    app.begin("flood", name, 200)
-    shop.wait_for(f"{name}.acknowledged", 40)
-    shop.server.kill()
-    assert len(shop.lines(f"{name}.acknowledged")) < 200
-    shop.server.start()
-    app.finish()
+    shop.crash_in_a_flood(app, 200, name)
     worker = start_worker(shop, broker, QUEUE=name)
-    until(lambda: set(shop.lines(name)) == {str(n) for n in range(200)}, f"all of the flood {shop.tail()}", 60)
+    shop.wait_for_flood(200, name)
     shop.server.kill()
     shop.server.start()
     # The worker's process ends with its connection; taskiq starts another, which takes up the queue.
     app.call("flood", f"{name}-after", 10)
-    until(lambda: set(shop.lines(f"{name}-after")) == {str(n) for n in range(10)}, f"what came after {shop.tail()}")
+    shop.wait_for_flood(10, f"{name}-after")
     worker.kill()

@@ -171,6 +171,30 @@ class Workshop:
         """Let jobs that hold under a name end."""
         (self.place / f"{name}.go").touch()
 
+    def crash_in_a_flood(self, app: App, jobs: int, name: str = "flood") -> None:
+        """Kill the server while the app's `flood` sends jobs under a name, and start it again; the app sends all."""
+        app.begin("flood", name, jobs)
+        self.wait_for(f"{name}.acknowledged", jobs // 5)
+        self.server.kill()
+        assert len(self.lines(f"{name}.acknowledged")) < jobs
+        self.server.start()
+        app.finish()
+
+    def wait_for_flood(self, jobs: int, name: str = "flood") -> None:
+        """Wait until every job of a flood has run."""
+        sent = {str(number) for number in range(jobs)}
+        until(lambda: set(self.lines(name)) == sent, f"all of {name} {self.tail()}", 60)
+
+    def outlive_a_crash(self, app: App, holding: int, jobs: int = 200) -> None:
+        """Kill and start the server in a flood while some jobs are at work, which hold under "crash"; none is lost.
+
+        On return all of the flood has run, and what held has been let go.
+        """
+        self.wait_for("crash.begun", holding)
+        self.crash_in_a_flood(app, jobs)
+        self.let_go("crash")
+        self.wait_for_flood(jobs)
+
     def tail(self) -> str:
         """The last lines of all programs, for the message of a failed test."""
         texts = [f"--- {p.output.name}\n" + "\n".join(p.text().splitlines()[-12:]) for p in self._programs]
