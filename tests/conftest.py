@@ -14,6 +14,9 @@ from hypothesis import HealthCheck, settings
 
 from spoold.testing.clock import ManualClock
 from spoold.testing.process import RealRedis, ServerProcess, redis_server_path
+from support.fixtures import a, b, room, server
+
+__all__ = ["a", "b", "room", "server"]  # fixtures
 
 IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false", "no"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.support.server import Server
+from support.server import Server
 
 Client = Callable[..., Any]
 

@@ -1,4 +1,4 @@
-"""MONITOR, SLOWLOG, LATENCY; and that no password comes into any of them."""
+"""MONITOR, SLOWLOG; and that no password comes into any of them."""
 
 from __future__ import annotations
 
@@ -166,14 +166,6 @@ def test_only_slow_commands_are_kept(server: Server, a: Client) -> None:
 )
 def test_slowlog_refuses(a: Client, words: list[str], error: str) -> None:
     assert a("SLOWLOG", *words) == Error(error)
-
-
-def test_there_are_no_latency_events(a: Client) -> None:
-    assert a("LATENCY", "LATEST") == []
-    assert a("LATENCY", "HISTORY", "command") == []
-    assert a("LATENCY", "RESET", "a", "b") == 0
-    assert b"SLOWLOG" in a("LATENCY", "DOCTOR")
-    assert a("LATENCY", "GRAPH", "command") == Error("ERR No samples available for event 'command'")
 
 
 def test_who_waited_is_logged_when_he_is_served(a: Client, b: Client) -> None:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.room import Room
 
 from spoold.admin.traffic import INTEREST_MS
 from spoold.core.errors import BadCursor, NotAnInteger, SyntaxFault
 from spoold.datatypes.jobs import leases
 from spoold.datatypes.jobs import schedule as schedules
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    with Room(tmp_path) as made:
-        yield made
+from support.room import Room
 
 
 def queues(room: Room, *options: Any) -> dict[bytes, dict[bytes, Any]]:

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from tests.support.room import Room
 
 from spoold.core.errors import NotAnInteger
 from spoold.datatypes.jobs import leases
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    with Room(tmp_path) as made:
-        yield made
+from support.room import Room
 
 
 def grant(room: Room, queue: bytes) -> int:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from tests.console.conftest import ACTION, PASSWORD, Site, open_site, text
-from tests.support.certificates import certificates, client_context
 
 from spoold.console.logins import ATTEMPTS
 from spoold.testing.process import LOOPBACK, ServerProcess, StartFailed, free_port
+from support.certificates import certificates, client_context
 
 
 @pytest.fixture

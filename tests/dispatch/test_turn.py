@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from tests.engine.rig import LAST
-from tests.support.room import Room
 
 from spoold.command.context import Context
 from spoold.command.spec import WRITE, Keys, command
@@ -18,6 +17,7 @@ from spoold.dispatch.session import Session
 from spoold.engine import batch as batch_module
 from spoold.engine.commit import Lost
 from spoold.protocol.resp import encode2
+from support.room import Room
 
 INTERNAL = b"-ERR internal error: the turn was rolled back, see the server's log\r\n"
 

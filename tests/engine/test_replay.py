@@ -11,13 +11,13 @@ import pytest
 from tests.conformance.forms import FORMS
 from tests.conformance.generators import build, forms
 from tests.engine.rig import LAST, TinyMap
-from tests.support.room import Room
 
 from spoold.core.errors import CommandError
 from spoold.engine.batch import Batch, Section
 from spoold.engine.commit import Commit, open_commit
 from spoold.engine.env import SYSTEM_ID, SYSTEM_TURN
 from spoold.engine.journal import decode_batch, encode_batch
+from support.room import Room
 
 FAMILIES = sorted(set(FORMS) - {"transactions"})
 TURNS = 2500

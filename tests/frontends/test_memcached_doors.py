@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from spoold.core.errors import WrongType
 from spoold.core.reply import OK
-from support.memcached import Client, Doorway
+from support.memcached import Client
 from support.room import Room
 
 NOT_NUMERIC = "CLIENT_ERROR cannot increment or decrement non-numeric value"
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    with Room(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def client(room: Room) -> Client:
-    return Doorway(room).client()
 
 
 def test_a_value_is_the_same_string_on_both_sides(client: Client, room: Room) -> None:

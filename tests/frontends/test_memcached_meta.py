@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,17 +15,6 @@ BAD_FORMAT = "CLIENT_ERROR bad command line format"
 INVALID_FLAG = "CLIENT_ERROR invalid flag"
 INVALID_OR_DUPLICATE = "CLIENT_ERROR invalid or duplicate flag"
 OPAQUE_TOO_LONG = "CLIENT_ERROR opaque token too long"
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    with Room(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def client(room: Room) -> Client:
-    return Doorway(room).client()
 
 
 def put(client: Client, key: str, value: str, *flags: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,25 +13,6 @@ from support.server import Client
 
 END = "END"
 OPEN_ALREADY = "CLIENT_ERROR an item of this queue is open on this connection already"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[QueueServer]:
-    """A server without sockets."""
-    with QueueServer(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def queue(server: QueueServer) -> QueueClient:
-    """A client of its queue door."""
-    return server.queue()
-
-
-@pytest.fixture
-def redis(server: QueueServer) -> Client:
-    """A client of its Redis door."""
-    return server.client()
 
 
 # -- set, get ---------------------------------------------------------------------------------------------------------

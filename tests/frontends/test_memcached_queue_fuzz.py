@@ -75,7 +75,7 @@ def test_whatever_comes_the_server_goes_on_and_keeps_its_books(pieces: list[byte
         if b"flush_all" not in b"".join(pieces):
             assert redis("LRANGE", "safe", 0, -1) == [b"1", b"2"]
         assert not [key for key in server.state() if key[:1] == b"l"]
-        assert_nothing_is_left_over(server)  # type: ignore[arg-type]
+        assert_nothing_is_left_over(server)
 
 
 @given(data=st.lists(st.one_of(valid, lines), min_size=1, max_size=6).map(b"".join), cuts=st.lists(st.integers(0, 200)))

@@ -324,7 +324,7 @@ class QueueMachine(RuleBasedStateMachine):
             client.link.leave()
         self.server.settle()
         assert not [key for key in self.server.state() if key[:1] == b"l"]
-        assert_nothing_is_left_over(self.server)  # type: ignore[arg-type]
+        assert_nothing_is_left_over(self.server)
         self.server.commit.close()
         self.home.cleanup()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +17,6 @@ from support.reachable import assert_nothing_is_left_over
 from support.server import Client
 
 END = "END"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[QueueServer]:
-    """A server without sockets; at the end nothing of it may be left over."""
-    with QueueServer(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def queue(server: QueueServer) -> QueueClient:
-    """A client of its queue door."""
-    return server.queue()
-
-
-@pytest.fixture
-def redis(server: QueueServer) -> Client:
-    """A client of its Redis door."""
-    return server.client()
 
 
 # -- waiting ----------------------------------------------------------------------------------------------------------
@@ -426,7 +406,7 @@ def assert_nothing_left(server: QueueServer) -> None:
     server.turn.begin()
     server.turn.end()
     assert list(store.everyone(server.dbs)) == []
-    assert_nothing_is_left_over(server)  # type: ignore[arg-type]
+    assert_nothing_is_left_over(server)
 
 
 def _refuse() -> bool:

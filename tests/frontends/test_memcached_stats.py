@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from spoold import __version__
 from support.memcached import Client, Doorway
 from support.room import Room
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    with Room(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def client(room: Room) -> Client:
-    return Doorway(room).client()
 
 
 def stats(client: Client, kind: str = "") -> dict[str, str]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from spoold.protocol.codec import Limits
@@ -15,17 +12,6 @@ BAD_FORMAT = "CLIENT_ERROR bad command line format"
 NOT_NUMERIC = "CLIENT_ERROR cannot increment or decrement non-numeric value"
 MAX_UINT64 = 2**64 - 1
 MONTH_S = 60 * 60 * 24 * 30
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    with Room(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def client(room: Room) -> Client:
-    return Doorway(room).client()
 
 
 def put(client: Client, key: str, value: str, flags: int = 0, exptime: int = 0) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from spoold.core.errors import Misconf, WrongType
@@ -21,19 +18,6 @@ TYPED: list[Value] = [
     *(0, -1, 2**70, 1.5, -0.0, 1e300, 3.0, None),
     *([], {}, [1, b"1", 1.5, None, [[]]], {b"a": 1, 1: b"a", None: {1.5: [{}]}}),
 ]
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    """A server without sockets."""
-    with Room(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def link(room: Room) -> SimpleLink:
-    """A client of its simple door."""
-    return SimpleLink(room)
 
 
 # -- requests ---------------------------------------------------------------------------------------------------------

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,19 +12,6 @@ from spoold.protocol.simple import Value, ValueReader, encode
 from support.reachable import assert_nothing_is_left_over
 from support.room import Room
 from support.simple_link import SimpleLink, refusal
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    """A server without sockets."""
-    with Room(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def link(room: Room) -> SimpleLink:
-    """A client of its simple door."""
-    return SimpleLink(room)
 
 
 class Parked:

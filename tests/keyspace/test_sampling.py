@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,13 +13,6 @@ from support.room import Room
 
 LONG = b"n" * 470
 NAMES = [b"", b"a", b"a*b", b"aa", b"ab", b"b", b"\xff", b"\xff\xff", LONG, LONG + b"x" * 50, LONG + b"y" * 50]
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    """A server without sockets."""
-    with Room(tmp_path) as made:
-        yield made
 
 
 def fill(room: Room, names: list[bytes]) -> None:

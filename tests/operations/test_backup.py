@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.room import Room
 
 from spoold.core.errors import EngineError
 from spoold.engine.snapshot import Snapshot
@@ -18,6 +17,7 @@ from spoold.operations.files import OperationError
 from spoold.operations.restore import compact, restore
 from spoold.operations.verify import verify
 from spoold.testing.process import ServerProcess
+from support.room import Room
 
 redis = pytest.importorskip("redis")
 

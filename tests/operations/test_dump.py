@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.room import Room
 
 from spoold.core.errors import EngineError
 from spoold.datatypes.jobs import fanout, leases
@@ -19,6 +18,7 @@ from spoold.operations.load import Existing, load
 from spoold.operations.texts import from_json, to_json
 from spoold.operations.verify import verify
 from spoold.testing.clock import ManualClock
+from support.room import Room
 
 NOW_MS = ManualClock().unix_ms()
 BINARY = bytes(range(256))

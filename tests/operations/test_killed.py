@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.room import Room
 
 from spoold.core import crashpoints
 from spoold.operations.backup import back_up
 from spoold.operations.restore import compact, restore
 from spoold.operations.verify import verify
+from support.room import Room
 
 POINTS = [name for name in crashpoints.NAMES if name.startswith(("backup-", "restore-", "compact-"))]
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from tests.conformance.generators import requests, sequences, timed
-from tests.support.room import Room
 
 from spoold.operations.dump import dump
 from spoold.operations.load import load
 from spoold.operations.restore import compact
 from spoold.operations.verify import verify
+from support.room import Room
 
 FAMILIES = ["strings", "lists", "sets", "hashes", "hyperloglog", "zsets", "geo", "streams", "trimming", "keys", "mixed"]
 # No command of these changes keys, or it asks for more of a server than the room has.

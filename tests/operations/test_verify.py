@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import pytest
 from tests.operations.damage import Raw, opened
-from tests.support.room import Room
 
 from spoold.core.errors import EngineError
 from spoold.datatypes.jobs import leases
@@ -17,6 +16,7 @@ from spoold.datatypes.jobs import schedule as schedules
 from spoold.keyspace import layout
 from spoold.keyspace.packing import pack_u64
 from spoold.operations.verify import verify
+from support.room import Room
 
 LONG = b"n" * 700
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pymemcache
 import pytest
 import redis
-from tests.support.certificates import certificates
 
 from spoold.testing.process import ServerProcess, StartFailed, free_port
+from support.certificates import certificates
 
 EVERYWHERE = "0.0.0.0:0"
 BARE_DOORS = ("memcached", "memcached-queue", "simple")

@@ -18,10 +18,10 @@ from pathlib import Path
 import pymemcache
 import pytest
 import redis
-from tests.support.certificates import Pair, certificates, client_context
 
 from spoold.server.tls import HANDSHAKE_TIMEOUT_S
 from spoold.testing.process import ServerProcess, StartFailed, free_port
+from support.certificates import Pair, certificates, client_context
 
 WITHOUT_UVLOOP = "import sys; sys.modules['uvloop'] = None; from spoold.cli.main import main; main()"
 DEADLINE_S = 20.0

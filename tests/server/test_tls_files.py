@@ -8,11 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.support.certificates import Pair, certificates
 
 from spoold.core.errors import SettingsError
 from spoold.server.tls import FAILURE_LINE_S, Keyring, TlsFiles
 from spoold.testing.clock import ManualClock
+from support.certificates import Pair, certificates
 
 
 def files(tmp_path: Path, pair: Pair, **others: str) -> TlsFiles:

@@ -12,8 +12,6 @@ from pathlib import Path
 
 from spoold.command.peer import Peer
 from spoold.frontends.memcached_queue import QueueDoor, QueueFrontend
-from spoold.keyspace.expiry import expire_due
-from spoold.keyspace.reclaim import reclaim
 from spoold.server.queue_duties import QueueDuties
 from support.server import Server
 
@@ -105,25 +103,6 @@ class QueueServer(Server):
         """The next client's id."""
         self._ids += 1
         return self._ids
-
-    def expire(self) -> int:
-        """Drop keys that are due."""
-        self.turn.begin()
-        dropped = expire_due(self.dbs, 1000)
-        self.turn.end()
-        return dropped
-
-    def reclaim(self) -> None:
-        """Run the reclaimer until nothing is left."""
-        more = True
-        while more:
-            self.turn.begin()
-            more = reclaim(self.dbs, 1000)
-            self.turn.end()
-
-    def state(self) -> dict[bytes, bytes]:
-        """All engine keys and values."""
-        return dict(self.commit.batch.scan(b"\0", b"\xff" * 8, 10_000_000))
 
     def queue(self) -> QueueClient:
         """A further client of the queue door."""

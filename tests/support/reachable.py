@@ -15,7 +15,7 @@ from spoold.keyspace.record import (
     ZsetRecord,
     decode,
 )
-from support.room import Room
+from support.upkeep import Upkeep
 
 # Engine keys of one element: a set keeps each member twice.
 _KEYS_OF_AN_ELEMENT = {
@@ -28,7 +28,7 @@ _KEYS_OF_AN_ELEMENT = {
 }
 
 
-def assert_nothing_is_left_over(room: Room) -> None:
+def assert_nothing_is_left_over(room: Upkeep) -> None:
     """Expire and reclaim all that can be, then compare the engine with what the records say is there.
 
     Counts, expiry index and elements must be exact, and no engine key may be left that no name leads to.

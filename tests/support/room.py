@@ -23,11 +23,10 @@ from spoold.dispatch.inner import install_scripts
 from spoold.dispatch.session import Session
 from spoold.dispatch.turn import Turn
 from spoold.engine.commit import Commit, Lost, open_commit
-from spoold.keyspace.expiry import expire_due
 from spoold.keyspace.keyspace import Databases
-from spoold.keyspace.reclaim import reclaim
 from spoold.scripting.rooms import SCRIPTING
 from spoold.testing.clock import ManualClock
+from support.upkeep import Upkeep
 
 
 class _NoWire:
@@ -57,7 +56,7 @@ class _Timer:
         """Forget it."""
 
 
-class Room:
+class Room(Upkeep):
     """Engine, keyspace, commands and dispatcher on real LMDB in `directory`.
 
     durability: as `open_commit` takes it. clock: move it with `advance_ms`.
@@ -104,25 +103,6 @@ class Room:
                 reply = error
         self.turn.end()
         return reply
-
-    def expire(self) -> int:
-        """Run the active expiry once."""
-        self.turn.begin()
-        count = expire_due(self.dbs, 1000)
-        self.turn.end()
-        return count
-
-    def reclaim(self) -> None:
-        """Run the reclaimer until nothing is left."""
-        more = True
-        while more:
-            self.turn.begin()
-            more = reclaim(self.dbs, 1000)
-            self.turn.end()
-
-    def state(self) -> dict[bytes, bytes]:
-        """All engine keys and values."""
-        return dict(self.commit.batch.scan(b"\0", b"\xff" * 8, 10_000_000))
 
     def _lost(self, error: Lost) -> None:
         raise error

@@ -34,6 +34,7 @@ from spoold.protocol.codec import Limits
 from spoold.scripting.rooms import SCRIPTING
 from spoold.settings import Settings
 from spoold.testing.clock import ManualClock
+from support.upkeep import Upkeep
 
 
 class Error(str):
@@ -74,6 +75,7 @@ class Duties:
         self.idle_s = 0.0
         self.interval_s = 1.0
         self.each_tick: list[Callable[[], None]] = []
+        self.on_done: Callable[[str, float], None] | None = None
 
 
 class Lifecycle:
@@ -161,7 +163,7 @@ def _plain(reply: Any) -> Any:
     return reply
 
 
-class Server:
+class Server(Upkeep):
     """Engine to codec on real LMDB in `directory`; what stands above the commands is played by simple stand-ins."""
 
     def __init__(self, directory: Path, durability: str = "always", settings: Settings | None = None) -> None:
