@@ -120,6 +120,7 @@ def test_time_is_the_server_clock(server: Server, a: Client) -> None:
 
 def test_lolwut_draws_a_spool(a: Client) -> None:
     assert b"spoold" in a("LOLWUT")
+    assert b"Redis ver. 7." in a("LOLWUT")
     lines = a("LOLWUT", "VERSION", 5, 10, 3).splitlines()
     assert lines[0] == b"=" * 16
     assert len(lines) == 6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spoold import __version__
+from spoold.admin.info import REDIS_VERSION
 from spoold.command.args import Args
 from spoold.command.context import Context
 from spoold.command.spec import FAST, LOADING, READONLY, STALE, command
@@ -28,7 +29,7 @@ def time_(ctx: Context) -> Reply:
     "LOLWUT", flags=READONLY | FAST, since="5.0.0", syntax="LOLWUT [VERSION version] [width [turns]]", group="server"
 )
 def lolwut(ctx: Context, *arguments: bytes) -> Reply:
-    """Draws a spool, and tells spoold's version.
+    """Draws a spool, and tells spoold's version and whose commands it has.
 
     arguments: VERSION and a number, for those who ask Redis so; how wide the spool is, how many turns are on it.
     raises: NotAnInteger.
@@ -40,7 +41,9 @@ def lolwut(ctx: Context, *arguments: bytes) -> Reply:
     turns = _number(args, 6, _TALLEST)
     flange = "=" * (width + 6)
     thread = [" " * 3 + "".join("/\\"[(at + line) % 2] for at in range(width)) for line in range(turns)]
-    return Verbatim("\n".join([flange, *thread, flange, f"spoold {__version__}", ""]).encode())
+    # "Redis ver." is what clients' own tests look for.
+    signature = f"spoold {__version__}, as Redis ver. {REDIS_VERSION}"
+    return Verbatim("\n".join([flange, *thread, flange, signature, ""]).encode())
 
 
 def _number(args: Args, usual: int, most: int) -> int:

@@ -132,7 +132,7 @@ class Libraries:
             old = present.pop(library.name, None)
             if old is not None:
                 if not replace:
-                    raise CommandError(b"Library '" + library.name + b"' already exists")
+                    raise CommandError(b"Library " + library.name + b" already exists")
                 leaving.append(old)
             taken = {name.lower() for other in present.values() for name in other.functions}
             for name in library.functions:
