@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import invariant, rule
 
 from spoold.core.errors import WrongType
 from spoold.datatypes.hashes import store
 from spoold.keyspace.keyspace import Keyspace
+from support.machine import RoomMachine
 from support.reachable import assert_nothing_is_left_over
 from support.room import Room
 
@@ -174,20 +174,12 @@ def test_hashes_survive_a_restart(tmp_path: Path) -> None:
         assert_nothing_is_left_over(room)
 
 
-class Hashes(RuleBasedStateMachine):
+class Hashes(RoomMachine):
     """Two hashes against dicts of dicts; each rule is a turn."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = TemporaryDirectory()
-        self.room = Room(Path(self.directory.name))
         self.model: dict[bytes, dict[bytes, bytes]] = {name: {} for name in NAMES}
-
-    def teardown(self) -> None:
-        """Nothing may be left that no name leads to."""
-        assert_nothing_is_left_over(self.room)
-        self.room.commit.close()
-        self.directory.cleanup()
 
     def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """One turn."""

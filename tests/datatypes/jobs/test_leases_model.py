@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import invariant, precondition, rule
 
 from spoold.datatypes.jobs import leases, store
 from spoold.datatypes.jobs.leases import Recovery
 from spoold.datatypes.jobs.store import Handle
 from spoold.datatypes.lists import store as lists
 from spoold.datatypes.lists.store import TAIL, Tag
-from support.reachable import assert_nothing_is_left_over
-from support.room import Room
+from support.machine import RoomMachine
 
 QUEUES = [b"a", b"b", b"n" * 490]
 
@@ -42,20 +39,16 @@ class Held:
     deadline_ms: int
 
 
-class LeasesMachine(RuleBasedStateMachine):
+class LeasesMachine(RoomMachine):
     """Queues of items, and leases by handle."""
+
+    durability = "interval"
 
     def __init__(self) -> None:
         super().__init__()
-        self.home = TemporaryDirectory()
-        self.room = Room(Path(self.home.name), "interval")
         self.waiting: dict[bytes, list[Item]] = {queue: [] for queue in QUEUES}
         self.held: dict[Handle, Held] = {}
         self.number = 0
-
-    @property
-    def now_ms(self) -> int:
-        return self.room.clock.unix_ms()
 
     def end(self, handle: Handle) -> None:
         """The item of a lease goes back, in the model."""
@@ -154,10 +147,7 @@ class LeasesMachine(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 5))
     def crash(self, limit: int) -> None:
-        clock = self.room.clock
-        self.room.commit.close(save=False)
-        self.room = Room(Path(self.home.name), "interval")
-        self.room.clock.advance_ms(clock.unix_ms() - self.now_ms)
+        self.start_again(save=False)
         recovery = Recovery(self.room.dbs)
         bound = [handle for handle, held in self.held.items() if held.bound]
         assert recovery.left == len(bound)
@@ -197,13 +187,10 @@ class LeasesMachine(RuleBasedStateMachine):
                 )
                 assert (lease.bound, lease.deadline_ms) == (held.bound, held.deadline_ms)
 
-    def teardown(self) -> None:
+    def check(self) -> None:
         state = self.room.state()
         assert len([key for key in state if key[:2] == b"ll"]) == len(self.held)
         assert len([key for key in state if key[:2] == b"lc"]) == len({handle.queue for handle in self.held})
-        assert_nothing_is_left_over(self.room)
-        self.room.commit.close()
-        self.home.cleanup()
 
 
 TestLeases = LeasesMachine.TestCase

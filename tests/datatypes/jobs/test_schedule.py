@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import invariant, rule
 
 from spoold.core.errors import WrongType
 from spoold.datatypes.jobs import schedule
 from spoold.keyspace.keyspace import Keyspace
+from support.machine import RoomMachine
 from support.reachable import assert_nothing_is_left_over
 from support.room import Room
 
@@ -133,21 +133,13 @@ def test_a_schedule_survives_a_restart(tmp_path: Path) -> None:
         assert in_turn(room, schedule.take_due, NAME, 2) == [b"e", b"b", b"c", b"d"]
 
 
-class Schedules(RuleBasedStateMachine):
+class Schedules(RoomMachine):
     """A schedule against a sorted list; each rule is a turn."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = TemporaryDirectory()
-        self.room = Room(Path(self.directory.name))
         self.model: list[tuple[int, int, bytes]] = []
         self.added = 0
-
-    def teardown(self) -> None:
-        """Nothing may be left that no name leads to."""
-        assert_nothing_is_left_over(self.room)
-        self.room.commit.close()
-        self.directory.cleanup()
 
     @rule(due_us=times_us, value=st.binary(max_size=3))
     def add(self, due_us: int, value: bytes) -> None:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from spoold.core.errors import NoSuchKey, SameObject
 from spoold.core.patterns import compile_pattern
 from spoold.core.reply import OK
-from support.reachable import assert_nothing_is_left_over
-from support.room import Room
+from support.machine import RoomMachine
 
 NAMES = [b"a", b"ab", b"b", b"", b"n" * 481, b"n" * 481 + b"x", b"\xff"]
 
@@ -34,13 +31,11 @@ class Value:
         self.expire_ms = expire_ms
 
 
-class KeysMachine(RuleBasedStateMachine):
+class KeysMachine(RoomMachine):
     """One client on three databases."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.home = TemporaryDirectory()
-        self.room = Room(Path(self.home.name))
         self.all: list[dict[bytes, Value]] = [{}, {}, {}]
         self.index = 0
 
@@ -48,11 +43,6 @@ class KeysMachine(RuleBasedStateMachine):
     def keys(self) -> dict[bytes, Value]:
         """The selected database."""
         return self.all[self.index]
-
-    @property
-    def now_ms(self) -> int:
-        """The room's time."""
-        return self.room.clock.unix_ms()
 
     def call(self, *words: str | bytes | int) -> Any:
         """Run a command after the model has dropped what is due."""
@@ -223,13 +213,6 @@ class KeysMachine(RuleBasedStateMachine):
             else:
                 assert kind == b"list"
                 assert self.call("LRANGE", name, 0, -1) == value.held
-
-    def teardown(self) -> None:
-        try:
-            assert_nothing_is_left_over(self.room)
-        finally:
-            self.room.commit.close()
-            self.home.cleanup()
 
 
 TestKeys = KeysMachine.TestCase

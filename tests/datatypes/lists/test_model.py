@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
-from unittest.mock import patch
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import invariant, rule
 
 from spoold.core.errors import IndexOutOfRange, NoSuchKey, WrongType
-from spoold.core.reply import NULL_ARRAY, OK, QUEUED
-from support.reachable import assert_nothing_is_left_over
-from support.room import Room
+from spoold.core.reply import NULL_ARRAY, OK
+from support.machine import STRING, TransactionMachine
 
-STRING = b"a string"
 LONG = b"n" * 500
 
 names = st.sampled_from([b"a", b"b", LONG, STRING])
@@ -26,25 +22,12 @@ counts = st.integers(-4, 12)
 sides = st.sampled_from(["LEFT", "RIGHT"])
 
 
-class ListsMachine(RuleBasedStateMachine):
-    """One client; while it is in a transaction, replies are compared at its end."""
+class ListsMachine(TransactionMachine):
+    """Lists of the same names."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.home = TemporaryDirectory()
-        self.room = Room(Path(self.home.name))
         self.lists: dict[bytes, list[bytes]] = {}
-        self.queued: list[tuple[tuple[Any, ...], Any]] | None = None
-        self.room("SET", STRING, "v")
-
-    def expect(self, expected: Any, *words: str | bytes | int) -> None:
-        """Run a command, or queue it, and compare its reply with what the model says. An exception type: an error."""
-        reply = self.room(*words)
-        if self.queued is None:
-            _compare(words, reply, expected)
-        else:
-            assert reply is QUEUED
-            self.queued.append((words, expected))
 
     def model(self, name: bytes) -> list[bytes]:
         """The list under a name, to read."""
@@ -55,38 +38,6 @@ class ListsMachine(RuleBasedStateMachine):
         for name in given:
             if name in self.lists and not self.lists[name]:
                 del self.lists[name]
-
-    # -- transactions, and what happens below -------------------------------------------------------------------
-
-    @precondition(lambda self: self.queued is None)
-    @rule()
-    def begin(self) -> None:
-        assert self.room("MULTI") is OK
-        self.queued = []
-
-    @precondition(lambda self: self.queued is not None)
-    @rule()
-    def end(self) -> None:
-        replies = self.room("EXEC")
-        queued, self.queued = self.queued or [], None
-        assert len(replies) == len(queued)
-        for (words, expected), reply in zip(queued, replies, strict=True):
-            _compare(words, reply, expected)
-
-    @precondition(lambda self: self.queued is None)
-    @rule()
-    def checkpoint(self) -> None:
-        self.room.commit.checkpoint()
-
-    @precondition(lambda self: self.queued is None)
-    @rule()
-    def forget_what_is_cached(self) -> None:
-        self.room.dbs.rollback()
-
-    @precondition(lambda self: self.queued is None)
-    @rule()
-    def reclaim(self) -> None:
-        self.room.reclaim()
 
     # -- commands -----------------------------------------------------------------------------------------------
 
@@ -233,53 +184,27 @@ class ListsMachine(RuleBasedStateMachine):
             assert self.room("LLEN", name) == len(self.model(name))
             assert self.room("EXISTS", name) == (name in self.lists)
 
-    def teardown(self) -> None:
-        try:
-            if self.queued is not None:
-                self.end()
-            self.every_list_is_as_the_model_has_it()
-            assert_nothing_is_left_over(self.room)
-        finally:
-            self.room.commit.close()
-            self.home.cleanup()
+    def check(self) -> None:
+        super().check()
+        self.every_list_is_as_the_model_has_it()
 
 
 class ListsInSmallPieces(ListsMachine):
     """The same, where a handful of elements are many: every loop over pieces has several of them."""
 
-    def __init__(self) -> None:
-        self.patches = [
-            patch("spoold.datatypes.lists.store.FEW", 2),
-            patch("spoold.datatypes.lists.store.MANY", 3),
-            patch("spoold.datatypes.lists.store.MOVE_FACTOR", 1),
-            patch("spoold.datatypes.lists.editing.MANY", 3),
-            patch("spoold.datatypes.lists.editing._FIRST", 2),
-        ]
-        for each in self.patches:
-            each.start()
-        super().__init__()
-
-    def teardown(self) -> None:
-        try:
-            super().teardown()
-        finally:
-            for each in self.patches:
-                each.stop()
+    small: ClassVar[Mapping[str, object]] = {
+        "spoold.datatypes.lists.store.FEW": 2,
+        "spoold.datatypes.lists.store.MANY": 3,
+        "spoold.datatypes.lists.store.MOVE_FACTOR": 1,
+        "spoold.datatypes.lists.editing.MANY": 3,
+        "spoold.datatypes.lists.editing._FIRST": 2,
+    }
 
 
 def _between(there: list[bytes], start: int, stop: int) -> list[bytes]:
     first = max(start + len(there) if start < 0 else start, 0)
     last = stop + len(there) if stop < 0 else stop
     return there[first : max(last + 1, 0)]
-
-
-def _compare(words: tuple[Any, ...], reply: Any, expected: Any) -> None:
-    if isinstance(expected, type):
-        assert isinstance(reply, expected), words
-    elif expected is OK or expected is NULL_ARRAY or expected is None:
-        assert reply is expected, words
-    else:
-        assert reply == expected, words
 
 
 TestLists = ListsMachine.TestCase

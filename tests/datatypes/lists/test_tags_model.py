@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import invariant, rule
 
 from spoold.core.reply import NULL_ARRAY
 from spoold.datatypes.lists import store, tags
 from spoold.datatypes.lists.overdue import drop_overdue
 from spoold.datatypes.lists.store import HEAD, TAIL, Tag
 from spoold.keyspace.record import TaggedListRecord
-from support.reachable import assert_nothing_is_left_over
-from support.room import Room
+from support.machine import RoomMachine
 
 NAMES = [b"a", b"b", b"n" * 490]
 VALUES = [b"1", b"2", b"3"]
@@ -28,19 +24,13 @@ indexes = st.integers(-6, 6)
 Item = tuple[bytes, Tag | None]
 
 
-class TagsMachine(RuleBasedStateMachine):
+class TagsMachine(RoomMachine):
     """One client; items are (value, tag)."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.home = TemporaryDirectory()
-        self.room = Room(Path(self.home.name))
         self.lists: dict[bytes, list[Item]] = {name: [] for name in NAMES}
         self.flags = 0
-
-    @property
-    def now_ms(self) -> int:
-        return self.room.clock.unix_ms()
 
     def is_due(self, item: Item) -> bool:
         return item[1] is not None and 0 < item[1].due_ms <= self.now_ms
@@ -211,11 +201,6 @@ class TagsMachine(RuleBasedStateMachine):
                 assert not due_ms or 0 < record.alarm_ms <= due_ms
             else:
                 assert not any(tag for _, tag in items)
-
-    def teardown(self) -> None:
-        assert_nothing_is_left_over(self.room)
-        self.room.commit.close()
-        self.home.cleanup()
 
 
 TestTags = TagsMachine.TestCase

@@ -5,21 +5,17 @@ Order counts where spoold promises it: the oldest member first.
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
-from unittest.mock import patch
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import invariant, precondition, rule
 
 from spoold.core.errors import WrongType
-from spoold.core.reply import OK, QUEUED, SetReply
-from support.reachable import assert_nothing_is_left_over
-from support.room import Room
+from spoold.core.reply import SetReply
+from support.machine import STRING, TransactionMachine
 
-STRING = b"a string"
 LONG = b"n" * 500
 MEMBERS = [b"", b"m" * 480, b"m" * 481, b"m" * 481 + b"x", *(b"%d" % number for number in range(30))]
 
@@ -28,25 +24,24 @@ members = st.sampled_from(MEMBERS)
 some = st.lists(members, min_size=1, max_size=20)
 
 
-class SetsMachine(RuleBasedStateMachine):
-    """One client; while it is in a transaction, replies are compared at its end."""
+class SetsMachine(TransactionMachine):
+    """Sets as lists, the oldest member first."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.home = TemporaryDirectory()
-        self.room = Room(Path(self.home.name))
         self.sets: dict[bytes, list[bytes]] = {}
-        self.queued: list[tuple[tuple[Any, ...], Any]] | None = None
-        self.room("SET", STRING, "v")
 
-    def expect(self, expected: Any, *words: str | bytes | int) -> None:
-        """Run a command, or queue it, and compare its reply with what the model says. An exception type: an error."""
-        reply = self.room(*words)
-        if self.queued is None:
-            _compare(words, reply, expected)
+    @staticmethod
+    def compare(words: tuple[Any, ...], reply: Any, expected: Any) -> None:
+        """A set: members in any order; a SetReply: in this order."""
+        if isinstance(expected, set):
+            assert isinstance(reply, SetReply)
+            assert len(reply.items) == len(expected), words
+            assert set(reply.items) == expected, words
+        elif isinstance(expected, SetReply):
+            assert reply.items == expected.items, words
         else:
-            assert reply is QUEUED
-            self.queued.append((words, expected))
+            TransactionMachine.compare(words, reply, expected)
 
     def model(self, name: bytes) -> list[bytes]:
         """The members under a name, to read."""
@@ -58,38 +53,6 @@ class SetsMachine(RuleBasedStateMachine):
             self.sets[name] = given
         else:
             self.sets.pop(name, None)
-
-    # -- transactions, and what happens below -------------------------------------------------------------------
-
-    @precondition(lambda self: self.queued is None)
-    @rule()
-    def begin(self) -> None:
-        assert self.room("MULTI") is OK
-        self.queued = []
-
-    @precondition(lambda self: self.queued is not None)
-    @rule()
-    def end(self) -> None:
-        replies = self.room("EXEC")
-        queued, self.queued = self.queued or [], None
-        assert len(replies) == len(queued)
-        for (words, expected), reply in zip(queued, replies, strict=True):
-            _compare(words, reply, expected)
-
-    @precondition(lambda self: self.queued is None)
-    @rule()
-    def checkpoint(self) -> None:
-        self.room.commit.checkpoint()
-
-    @precondition(lambda self: self.queued is None)
-    @rule()
-    def forget_what_is_cached(self) -> None:
-        self.room.dbs.rollback()
-
-    @precondition(lambda self: self.queued is None)
-    @rule()
-    def reclaim(self) -> None:
-        self.room.reclaim()
 
     # -- commands on one set ------------------------------------------------------------------------------------
 
@@ -214,41 +177,24 @@ class SetsMachine(RuleBasedStateMachine):
             assert self.room("EXISTS", name) == (name in self.sets)
             assert self.room("SMISMEMBER", name, *MEMBERS) == [int(member in there) for member in MEMBERS]
 
-    def teardown(self) -> None:
-        try:
-            if self.queued is not None:
-                self.end()
-            self.every_set_is_as_the_model_has_it()
-            assert_nothing_is_left_over(self.room)
-        finally:
-            self.room.commit.close()
-            self.home.cleanup()
+    def check(self) -> None:
+        super().check()
+        self.every_set_is_as_the_model_has_it()
 
 
 class SetsInSmallPieces(SetsMachine):
     """The same, where a handful of members are many: every loop over pieces has several of them."""
 
-    def __init__(self) -> None:
-        self.patches = [
-            patch("spoold.datatypes.sets.store.FEW", 2),
-            patch("spoold.datatypes.sets.store._HOLES", 1),
-            patch("spoold.datatypes.sets.store.MANY", 3),
-            patch("spoold.datatypes.sets.scan._WHOLE", 2),
-            patch("spoold.datatypes.sets.scan._LISTED", 4),
-            patch("spoold.datatypes.sets.scan._LIKELY", 2),
-            patch("spoold.datatypes.sets.scan._WINDOW", 3),
-            patch("spoold.datatypes.sets.algebra._LOOKUP", 1),
-        ]
-        for each in self.patches:
-            each.start()
-        super().__init__()
-
-    def teardown(self) -> None:
-        try:
-            super().teardown()
-        finally:
-            for each in self.patches:
-                each.stop()
+    small: ClassVar[Mapping[str, object]] = {
+        "spoold.datatypes.sets.store.FEW": 2,
+        "spoold.datatypes.sets.store._HOLES": 1,
+        "spoold.datatypes.sets.store.MANY": 3,
+        "spoold.datatypes.sets.scan._WHOLE": 2,
+        "spoold.datatypes.sets.scan._LISTED": 4,
+        "spoold.datatypes.sets.scan._LIKELY": 2,
+        "spoold.datatypes.sets.scan._WINDOW": 3,
+        "spoold.datatypes.sets.algebra._LOOKUP": 1,
+    }
 
 
 def _combined(word: str, given: list[list[bytes]]) -> list[bytes]:
@@ -258,21 +204,6 @@ def _combined(word: str, given: list[list[bytes]]) -> list[bytes]:
     if word == "SDIFF":
         return [member for member in given[0] if not any(member in each for each in given[1:])]
     return [member for member in min(given, key=len) if all(member in each for each in given)]
-
-
-def _compare(words: tuple[Any, ...], reply: Any, expected: Any) -> None:
-    if isinstance(expected, type):
-        assert isinstance(reply, expected), words
-    elif isinstance(expected, set):
-        assert isinstance(reply, SetReply)
-        assert len(reply.items) == len(expected), words
-        assert set(reply.items) == expected, words
-    elif isinstance(expected, SetReply):
-        assert reply.items == expected.items, words
-    elif expected is None:
-        assert reply is None, words
-    else:
-        assert reply == expected, words
 
 
 TestSets = SetsMachine.TestCase

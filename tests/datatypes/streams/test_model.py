@@ -5,19 +5,16 @@ The same runs with all bounds so small that every window, slice and cache overfl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
-from unittest.mock import patch
+from typing import Any, ClassVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import rule
 
 from spoold.core.reply import NULL_ARRAY, OK
-from support.reachable import assert_nothing_is_left_over
-from support.room import Room
+from support.machine import RoomMachine
 
 LONG = b"n" * 500
 Id = tuple[int, int]
@@ -67,15 +64,13 @@ class Stream:
         self.last = id_
 
 
-class StreamsMachine(RuleBasedStateMachine):
+class StreamsMachine(RoomMachine):
     """One client, commands on two streams."""
 
     node_size = 100
 
     def __init__(self) -> None:
         super().__init__()
-        self.home = TemporaryDirectory()
-        self.room = Room(Path(self.home.name))
         self.streams: dict[bytes, Stream] = {}
         for name in (b"a", LONG):
             self.create_group(name, b"g", False)
@@ -373,22 +368,13 @@ class StreamsMachine(RuleBasedStateMachine):
             each: sum(noted.consumer == each for noted in found.pending.values()) for each in found.consumers
         }
 
-    @property
-    def now_ms(self) -> int:
-        return self.room.clock.unix_ms()
-
     def group(self, name: bytes, group: bytes) -> Group | None:
         """The group in the model, if it and its stream exist."""
         return self.streams[name].groups.get(group) if name in self.streams else None
 
-    def teardown(self) -> None:
-        try:
-            for name, stream in self.streams.items():
-                self.expect(self.shown(stream, list(stream.entries)), "XRANGE", name, "-", "+")
-            assert_nothing_is_left_over(self.room)
-        finally:
-            self.room.commit.close()
-            self.home.cleanup()
+    def check(self) -> None:
+        for name, stream in self.streams.items():
+            self.expect(self.shown(stream, list(stream.entries)), "XRANGE", name, "-", "+")
 
 
 class StreamsInSmallPieces(StreamsMachine):
@@ -396,35 +382,23 @@ class StreamsInSmallPieces(StreamsMachine):
 
     node_size = 3
 
-    def __init__(self) -> None:
-        room = "spoold.datatypes.streams."
-        self.patches = [
-            patch(f"{room}windows.TAIL_IDS", 3),
-            patch(f"{room}windows._TAIL_KEPT", 2),
-            patch(f"{room}windows._TOLD_EACH", 1),
-            patch(f"{room}windows._FIRST_AHEAD", 2),
-            patch(f"{room}windows._MOST_AHEAD", 4),
-            patch(f"{room}windows._MOST_WINDOWS", 2),
-            patch(f"{room}store._FEW", 2),
-            patch(f"{room}store._MANY", 3),
-            patch(f"{room}trimming._FEW", 2),
-            patch(f"{room}trimming._SLICE", 3),
-            patch(f"{room}groups._GROUPS_KNOWN", 1),
-            patch(f"{room}groups._CONSUMERS_KNOWN", 1),
-            patch(f"{room}groups._SLICE", 3),
-            patch(f"{room}payload._SLICE", 3),
-            patch("spoold.keyspace.keyspace.DEFAULT_NODE_ENTRIES", 3),
-        ]
-        for each in self.patches:
-            each.start()
-        super().__init__()
-
-    def teardown(self) -> None:
-        try:
-            super().teardown()
-        finally:
-            for each in self.patches:
-                each.stop()
+    small: ClassVar[Mapping[str, object]] = {
+        "spoold.datatypes.streams.windows.TAIL_IDS": 3,
+        "spoold.datatypes.streams.windows._TAIL_KEPT": 2,
+        "spoold.datatypes.streams.windows._TOLD_EACH": 1,
+        "spoold.datatypes.streams.windows._FIRST_AHEAD": 2,
+        "spoold.datatypes.streams.windows._MOST_AHEAD": 4,
+        "spoold.datatypes.streams.windows._MOST_WINDOWS": 2,
+        "spoold.datatypes.streams.store._FEW": 2,
+        "spoold.datatypes.streams.store._MANY": 3,
+        "spoold.datatypes.streams.trimming._FEW": 2,
+        "spoold.datatypes.streams.trimming._SLICE": 3,
+        "spoold.datatypes.streams.groups._GROUPS_KNOWN": 1,
+        "spoold.datatypes.streams.groups._CONSUMERS_KNOWN": 1,
+        "spoold.datatypes.streams.groups._SLICE": 3,
+        "spoold.datatypes.streams.payload._SLICE": 3,
+        "spoold.keyspace.keyspace.DEFAULT_NODE_ENTRIES": 3,
+    }
 
 
 def _twin(stream: Stream, node_size: int) -> Stream:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import invariant, rule
 
 from spoold.core.errors import CommandError
 from spoold.core.reply import OK
 from spoold.keyspace.record import StringRecord
-from support.reachable import assert_nothing_is_left_over
-from support.room import Room
+from support.machine import RoomMachine
 
 INT64_MAX = 2**63 - 1
 
@@ -28,28 +25,18 @@ positions = st.integers(-15, 15)
 offsets = st.integers(0, 100)
 
 
-class Strings(RuleBasedStateMachine):
+class Strings(RoomMachine):
     """A model: name → (value, when it falls due in Unix ms or None), and the stamps that were seen."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = TemporaryDirectory()
-        self.room = Room(Path(self.directory.name))
         self.model: dict[bytes, tuple[bytes, int | None]] = {}
         self.last_stamp = 0
 
-    def teardown(self) -> None:
-        assert_nothing_is_left_over(self.room)
-        self.room.__exit__(None, None, None)
-        self.directory.cleanup()
-
     # -- the model ----------------------------------------------------------------------------------------------
 
-    def now_ms(self) -> int:
-        return self.room.clock.unix_ms()
-
     def due_at(self, in_ms: int | None) -> int | None:
-        return None if in_ms is None else self.now_ms() + in_ms
+        return None if in_ms is None else self.now_ms + in_ms
 
     def value(self, name: bytes) -> bytes | None:
         return self.model[name][0] if name in self.model else None
@@ -82,7 +69,7 @@ class Strings(RuleBasedStateMachine):
     @rule(ms=st.integers(1, 30))
     def time_passes(self, ms: int) -> None:
         self.room.clock.advance_ms(ms)
-        now_ms = self.now_ms()
+        now_ms = self.now_ms
         self.model = {name: (value, due) for name, (value, due) in self.model.items() if due is None or due > now_ms}
         self.room.expire()
 
@@ -121,7 +108,7 @@ class Strings(RuleBasedStateMachine):
 
     @rule(name=names, value=values, before_ms=st.integers(0, 1000))
     def set_with_a_past_expiry(self, name: bytes, value: bytes, before_ms: int) -> None:
-        assert self.room("SET", name, value, "PXAT", self.now_ms() - before_ms) is OK
+        assert self.room("SET", name, value, "PXAT", self.now_ms - before_ms) is OK
         self.model.pop(name, None)
 
     @rule(name=names, in_ms=times_ms, persists=st.booleans())

@@ -6,25 +6,20 @@ it, and is compared with the index itself.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Mapping
 from itertools import pairwise
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
-from unittest.mock import patch
+from typing import Any, ClassVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import invariant, rule
 
 from spoold.core.errors import WrongType
-from spoold.core.reply import OK, QUEUED, Pairs
-from spoold.datatypes.zsets import order, ranks, spans
+from spoold.core.reply import OK, Pairs
+from spoold.datatypes.zsets import order
 from spoold.keyspace.record import ZsetRecord
-from support.reachable import assert_nothing_is_left_over
-from support.room import Room
+from support.machine import STRING, TransactionMachine
 
-STRING = b"a string"
 HEAD = b"m" * 465
 MEMBERS = [
     *(b"%d" % number for number in range(24)),
@@ -50,37 +45,35 @@ indexes = st.integers(-12, 12)
 ends = st.tuples(st.sampled_from([b"", b"("]), scores)
 lex_ends = st.sampled_from([b"-", b"+"]) | st.builds(bytes.__add__, st.sampled_from([b"[", b"("]), members)
 
-SMALL = {
-    order: {"_AHEAD": 4, "_MOST_KEPT": 8, "_LEFT_KEPT": 4, "_FIRST_BLOCK": 2, "_LARGEST_BLOCK": 5},
-    ranks: {"FAR": 6, "_PART": 3, "_MOST_IN_PART": 6},
-    spans: {"FAR": 6},
-}
 
+class ZsetsMachine(TransactionMachine):
+    """Sorted sets as dicts."""
 
-class ZsetsMachine(RuleBasedStateMachine):
-    """One client; while it is in a transaction, replies are compared at its end."""
+    small: ClassVar[Mapping[str, object]] = {
+        "spoold.datatypes.zsets.order._AHEAD": 4,
+        "spoold.datatypes.zsets.order._MOST_KEPT": 8,
+        "spoold.datatypes.zsets.order._LEFT_KEPT": 4,
+        "spoold.datatypes.zsets.order._FIRST_BLOCK": 2,
+        "spoold.datatypes.zsets.order._LARGEST_BLOCK": 5,
+        "spoold.datatypes.zsets.ranks.FAR": 6,
+        "spoold.datatypes.zsets.ranks._PART": 3,
+        "spoold.datatypes.zsets.ranks._MOST_IN_PART": 6,
+        "spoold.datatypes.zsets.spans.FAR": 6,
+    }
 
     def __init__(self) -> None:
         super().__init__()
-        self.patches = ExitStack()
-        for module, values in SMALL.items():
-            self.patches.enter_context(patch.multiple(module, **values))
-        self.home = TemporaryDirectory()
-        self.room = Room(Path(self.home.name))
         self.zsets: dict[bytes, dict[bytes, float]] = {}
-        self.queued: list[tuple[tuple[Any, ...], Any]] | None = None
-        self.room("SET", STRING, "v")
 
-    def expect(self, expected: Any, *words: str | bytes | float) -> None:
-        """Run a command, or queue it, and compare its reply with what the model says. An exception type: an error."""
+    @staticmethod
+    def compare(words: tuple[Any, ...], reply: Any, expected: Any) -> None:
+        """A missing set has no pairs to show; what any command on the string gives is an error."""
         if STRING in words:
             expected = WrongType
-        reply = self.room(*words)
-        if self.queued is None:
-            _compare(words, reply, expected)
+        if isinstance(expected, Pairs):
+            assert (reply.items if isinstance(reply, Pairs) else reply) == expected.items, words
         else:
-            assert reply is QUEUED
-            self.queued.append((words, expected))
+            TransactionMachine.compare(words, reply, expected)
 
     def model(self, name: bytes) -> list[tuple[bytes, float]]:
         """The members under a name with their scores, in order."""
@@ -92,38 +85,6 @@ class ZsetsMachine(RuleBasedStateMachine):
             del self.zsets[name][member]
         if not self.zsets.get(name, True):
             del self.zsets[name]
-
-    # -- transactions, and what happens below -------------------------------------------------------------------
-
-    @precondition(lambda self: self.queued is None)
-    @rule()
-    def begin(self) -> None:
-        assert self.room("MULTI") is OK
-        self.queued = []
-
-    @precondition(lambda self: self.queued is not None)
-    @rule()
-    def end(self) -> None:
-        replies = self.room("EXEC")
-        queued, self.queued = self.queued or [], None
-        assert len(replies) == len(queued)
-        for (words, expected), reply in zip(queued, replies, strict=True):
-            _compare(words, reply, expected)
-
-    @precondition(lambda self: self.queued is None)
-    @rule()
-    def checkpoint(self) -> None:
-        self.room.commit.checkpoint()
-
-    @precondition(lambda self: self.queued is None)
-    @rule()
-    def forget_what_is_cached(self) -> None:
-        self.room.dbs.rollback()
-
-    @precondition(lambda self: self.queued is None)
-    @rule()
-    def reclaim(self) -> None:
-        self.room.reclaim()
 
     # -- members ------------------------------------------------------------------------------------------------
 
@@ -277,25 +238,10 @@ class ZsetsMachine(RuleBasedStateMachine):
                 counted = [sum(low <= key < high for key in keys) for low, high in pairwise(marks)]
                 assert record.mark_counts == counted
 
-    def teardown(self) -> None:
-        if self.queued is not None:
-            self.end()
+    def check(self) -> None:
+        super().check()
         for name in self.zsets:
-            _compare((name,), self.room("ZRANGE", name, 0, -1, "WITHSCORES"), Pairs(self.model(name)))
-        assert_nothing_is_left_over(self.room)
-        self.room.commit.close()
-        self.home.cleanup()
-        self.patches.close()
-
-
-def _compare(words: tuple[Any, ...], reply: Any, expected: Any) -> None:
-    if isinstance(expected, type):
-        assert isinstance(reply, expected), words
-    elif isinstance(expected, Pairs):
-        # A missing set has no pairs to show.
-        assert (reply.items if isinstance(reply, Pairs) else reply) == expected.items, words
-    else:
-        assert reply == expected, words
+            self.expect(Pairs(self.model(name)), "ZRANGE", name, 0, -1, "WITHSCORES")
 
 
 def _slice(there: list[tuple[bytes, float]], start: int, stop: int) -> list[tuple[bytes, float]]:
