@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from spoold.command.context import Context
 from spoold.command.spec import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE, command
-from spoold.core.errors import ClusterDisabled, CommandError, NoModules
+from spoold.core.errors import ClusterDisabled, NoModules
 from spoold.core.reply import Reply
 
 _MODULE = ADMIN | NOSCRIPT | NO_ASYNC_LOADING
-_LATENCY = ADMIN | NOSCRIPT | LOADING | STALE
 
 
 @command("CLUSTER", since="3.0.0", syntax="CLUSTER subcommand [argument ...]", group="server")
@@ -75,13 +74,3 @@ def memory_malloc_stats(ctx: Context) -> Reply:
     differs: there is no allocator that could be asked.
     """
     return b"Stats not supported for the current allocator"
-
-
-@command("LATENCY|GRAPH", flags=_LATENCY, since="2.8.13", syntax="LATENCY GRAPH event", group="server")
-def latency_graph(ctx: Context, event: bytes) -> Reply:
-    """Refuses: no latency events are kept.
-
-    raises: CommandError, always.
-    differs: no latency events are kept.
-    """
-    raise CommandError(b"No samples available for event '" + event + b"'")

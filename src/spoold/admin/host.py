@@ -36,6 +36,7 @@ class Duties(Protocol):
     idle_s: float
     interval_s: float
     each_tick: list[Callable[[], None]]
+    on_done: Callable[[str, float], None] | None
 
 
 class Stopper(Protocol):

@@ -1,8 +1,9 @@
-"""MONITOR, SLOWLOG and LATENCY: watching what the server does."""
+"""MONITOR and SLOWLOG: watching what the server does."""
 
 from __future__ import annotations
 
-from spoold.admin.config import Config
+import math
+
 from spoold.command.args import parse_at_least
 from spoold.command.context import Context
 from spoold.command.spec import ADMIN, LOADING, NOSCRIPT, STALE, Flag, command
@@ -10,6 +11,7 @@ from spoold.core.errors import BadSlowlogCount, BadSubcommand
 from spoold.core.reply import NO_REPLY, OK, Reply
 from spoold.dispatch.dispatcher import Dispatcher
 from spoold.dispatch.session import Session, session_of
+from spoold.metrics.latency import Latency
 from spoold.metrics.slowlog import SlowLog, monitor_line
 
 _FLAGS = ADMIN | NOSCRIPT | LOADING | STALE
@@ -60,18 +62,40 @@ class Monitor:
                 watcher.push(data)
 
 
-def note_slow(dispatcher: Dispatcher, slowlog: SlowLog) -> None:
-    """Let the dispatcher note slow commands in `slowlog`."""
+class SlowWatch:
+    """Hands slow commands from the dispatcher to the slow log and to the latency events, each from its own time on."""
 
-    def note(session: Session, request: list[bytes], seconds: float) -> None:
-        entry = dispatcher.table.resolve(request)
-        if entry is None or entry.flags & Flag.SKIP_SLOWLOG:
+    def __init__(self, dispatcher: Dispatcher, slowlog: SlowLog, latency: Latency) -> None:
+        """The dispatcher tells of nothing until one of the times is set."""
+        self._dispatcher = dispatcher
+        self._slowlog = slowlog
+        self._latency = latency
+        self._slowlog_s = self._latency_s = math.inf
+        dispatcher.on_slow = self._note
+
+    def log_from(self, micros: int) -> None:
+        """CONFIG SET slowlog-log-slower-than: -1 = none."""
+        self._slowlog_s = math.inf if micros < 0 else micros / 1e6
+        self._settle()
+
+    def tell_from(self, ms: int) -> None:
+        """CONFIG SET latency-monitor-threshold: 0 = none."""
+        self._latency_s = ms / 1000 if ms else math.inf
+        self._settle()
+
+    def _settle(self) -> None:
+        self._dispatcher.slow_s = min(self._slowlog_s, self._latency_s)
+
+    def _note(self, session: Session, request: list[bytes], seconds: float) -> None:
+        entry = self._dispatcher.table.resolve(request)
+        if entry is None:
             return
-        peer = session.peer
-        unix_s = dispatcher.dbs.now_ms // 1000
-        slowlog.add(unix_s, int(seconds * 1e6), request, peer.address.encode(), peer.name)
-
-    dispatcher.on_slow = note
+        if seconds >= self._latency_s:
+            self._latency.note("fast-command" if entry.flags & Flag.FAST else "command", seconds)
+        if seconds > self._slowlog_s and not entry.flags & Flag.SKIP_SLOWLOG:
+            peer = session.peer
+            unix_s = self._dispatcher.dbs.now_ms // 1000
+            self._slowlog.add(unix_s, int(seconds * 1e6), request, peer.address.encode(), peer.name)
 
 
 @command("MONITOR", flags=_FLAGS, since="1.0.0", syntax="MONITOR", group="server")
@@ -121,42 +145,3 @@ def slowlog_reset(ctx: Context) -> Reply:
     """Forgets the slow commands."""
     ctx.parts.get(SlowLog).clear()
     return OK
-
-
-@command("LATENCY|LATEST", flags=_FLAGS, since="2.8.13", syntax="LATENCY LATEST", group="server")
-def latency_latest(ctx: Context) -> Reply:
-    """Returns no events: spoold keeps no latency events, see SLOWLOG.
-
-    differs: no latency events are kept.
-    """
-    return []
-
-
-@command("LATENCY|HISTORY", flags=_FLAGS, since="2.8.13", syntax="LATENCY HISTORY event", group="server")
-def latency_history(ctx: Context, event: bytes) -> Reply:
-    """Returns no samples: spoold keeps no latency events, see SLOWLOG.
-
-    differs: no latency events are kept.
-    """
-    return []
-
-
-@command("LATENCY|RESET", flags=_FLAGS, since="2.8.13", syntax="LATENCY RESET [event [event ...]]", group="server")
-def latency_reset(ctx: Context, *events: bytes) -> int:
-    """Forgets events, of which there are none.
-
-    returns: 0, as many as there were.
-    differs: no latency events are kept.
-    """
-    return 0
-
-
-@command("LATENCY|DOCTOR", flags=_FLAGS, since="2.8.13", syntax="LATENCY DOCTOR", group="server")
-def latency_doctor(ctx: Context) -> Reply:
-    """Tells where slow commands are to be found."""
-    slower_us = ctx.parts.get(Config).value("slowlog-log-slower-than")
-    count = len(ctx.parts.get(SlowLog))
-    return b"spoold keeps no latency events. Commands slower than %d microseconds are in SLOWLOG: %d now.\n" % (
-        slower_us,
-        count,
-    )

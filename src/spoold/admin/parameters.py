@@ -220,6 +220,12 @@ PARAMETERS: Final = (
     ),
     Parameter("slowlog-max-len", LONG, b"128", "How many commands SLOWLOG keeps."),
     Parameter(
+        "latency-monitor-threshold",
+        LONG,
+        b"0",
+        "Milliseconds from which on commands, syncs and duties are latency events (LATENCY LATEST); 0 = none.",
+    ),
+    Parameter(
         "notify-keyspace-events",
         EVENTS,
         b"",
@@ -315,7 +321,6 @@ PARAMETERS: Final = (
     Parameter("stream-node-max-bytes", memory(), b"4096"),
     Parameter("latency-tracking", YES_NO, b"yes"),
     Parameter("latency-tracking-info-percentiles", PERCENTILES, b"50 99 99.9"),
-    Parameter("latency-monitor-threshold", LONG, b"0"),
     Parameter("stop-writes-on-bgsave-error", YES_NO, b"yes"),
     Parameter("rdbcompression", YES_NO, b"yes"),
     Parameter("rdbchecksum", YES_NO, b"yes"),
