@@ -34,6 +34,7 @@ def test_a_container_stands_for_its_subcommands_and_unknown_commands_for_nothing
     a("CLIENT", "GETNAME")
     found = pairs(a("LATENCY", "HISTOGRAM", "client", "blabla", "get"))
     assert set(found) == {b"client|id", b"client|getname"}
+    assert set(pairs(a("LATENCY", "HISTOGRAM", "Client|Id", "client|nosuch", "get|id"))) == {b"client|id"}
 
 
 def latencies(a: Client) -> dict[str, str]:

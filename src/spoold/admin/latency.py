@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from spoold.admin.host import Host
 from spoold.command.context import Context
 from spoold.command.spec import ADMIN, LOADING, NOSCRIPT, STALE, command
-from spoold.command.table import Container, Entry
+from spoold.command.table import CommandTable, Container, Entry
 from spoold.core.errors import CommandError
 from spoold.core.reply import Reply, Verbatim
 from spoold.dispatch.dispatcher import Dispatcher
@@ -76,7 +76,7 @@ def latency_histogram(ctx: Context, *commands: bytes) -> Reply:
     differs: of the requests that a client sends in one piece the last is timed, and what MULTI and scripts run is not.
     """
     table = ctx.parts.get(Dispatcher).table
-    entries = ctx.parts.get(Dispatcher).entries() if not commands else _named(table.find(name) for name in commands)
+    entries = ctx.parts.get(Dispatcher).entries() if not commands else _named(table, commands)
     found: dict[bytes, Reply] = {}
     for entry in entries:
         steps = cumulative(entry.spread)
@@ -90,12 +90,18 @@ def latency_histogram(ctx: Context, *commands: bytes) -> Reply:
     return found
 
 
-def _named(entries: Iterator[Entry | None]) -> list[Entry]:
+def _named(table: CommandTable, names: Sequence[bytes]) -> list[Entry]:
     found: list[Entry] = []
-    for entry in entries:
+    for name in names:
+        whole, _, sub = name.partition(b"|")
+        entry = table.find(whole)
         if isinstance(entry, Container):
-            found += (entry.own, *entry.subs.values())
-        elif entry is not None:
+            if not sub:
+                found += (entry.own, *entry.subs.values())
+                continue
+            entry = entry.subs.get(sub.upper())
+            sub = b""
+        if entry is not None and not sub:
             found.append(entry)
     return found
 
