@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,10 +11,24 @@ from functools import cache
 from itertools import chain
 from typing import TypeVar
 
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from tests.conformance.forms import FORMS, JUNK_NUMBERS, NAMES, NUMERIC, POOLS
 
 T = TypeVar("T")
+
+# The families of commands on data, by name.
+FAMILIES = [family for family in FORMS if family != "transactions"]
+
+_EXAMPLES = {"max_examples": int(os.environ["SPOOLD_EXAMPLES"])} if "SPOOLD_EXAMPLES" in os.environ else {}
+# For a test that plays its examples on the session's duel.
+PATIENT = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+    # Explaining a failure replays it hundreds of times more, for little when two servers are involved.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+    **_EXAMPLES,
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +88,7 @@ def compile_form(form: str) -> Part:
 def forms(family: str) -> list[Part]:
     """Compile the forms of one family; `mixed` is all of them but the transactions."""
     if family == "mixed":
-        return [part for each in FORMS if each != "transactions" for part in forms(each)]
+        return [part for each in FAMILIES for part in forms(each)]
     return [compile_form(line.strip()) for line in FORMS[family].splitlines() if line.strip()]
 
 

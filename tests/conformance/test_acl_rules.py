@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.conformance.duel import Duel
-from tests.conformance.test_sequences import PATIENT
+from tests.conformance.generators import PATIENT
 from tests.conformance.wire import Node
 
 NAMES = (

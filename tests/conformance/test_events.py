@@ -14,9 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.conformance.differences import STEERED
 from tests.conformance.duel import Duel, Side
-from tests.conformance.generators import requests, sequences, timed
+from tests.conformance.generators import PATIENT, requests, sequences, timed
 from tests.conformance.script import join
-from tests.conformance.test_sequences import PATIENT
 from tests.conformance.wire import Node, encode
 
 FAMILIES = ["strings", "bits", "lists", "sets", "zsets", "lex", "geo", "streams", "trimming", "keys", "sort"]

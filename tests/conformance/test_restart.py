@@ -12,27 +12,12 @@ from pathlib import Path
 import pytest
 from tests.conformance.differences import STEERED
 from tests.conformance.duel import Duel, Side
-from tests.conformance.generators import build, forms, timed
+from tests.conformance.generators import FAMILIES, build, forms, timed
 
 from spoold.testing.process import ServerProcess
 
 ROUNDS = 4
 REQUESTS = 400
-FAMILIES = [
-    "strings",
-    "bits",
-    "lists",
-    "sets",
-    "hashes",
-    "hyperloglog",
-    "zsets",
-    "lex",
-    "geo",
-    "streams",
-    "trimming",
-    "keys",
-    "sort",
-]
 
 
 @pytest.fixture

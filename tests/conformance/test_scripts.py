@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.conformance.duel import Duel
-from tests.conformance.generators import requests, sequences, timed
+from tests.conformance.generators import PATIENT, requests, sequences, timed
 
 EXAMPLES = int(os.environ.get("SPOOLD_EXAMPLES", "12"))
 
@@ -33,12 +33,7 @@ FAMILIES = ["strings", "bits", "lists", "zsets", "streams"]
 @pytest.mark.needs_redis
 @pytest.mark.parametrize("family", FAMILIES)
 def test_commands_in_scripts_give_the_same_results_and_the_same_end(duel: Duel, family: str) -> None:
-    @settings(
-        deadline=None,
-        max_examples=EXAMPLES,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
-        phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
-    )
+    @settings(PATIENT, max_examples=EXAMPLES)
     @given(sequences(st.tuples(st.sampled_from(SCRIPTS), requests(family))), st.sampled_from([2, 3]))
     def play(sequence: list[tuple[bytes, list[bytes]]], protocol: int) -> None:
         with duel.example(protocol):

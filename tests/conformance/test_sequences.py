@@ -6,44 +6,16 @@ time or all in one piece, so that a turn holds one command or many.
 
 from __future__ import annotations
 
-import os
-
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.conformance.differences import STEERED
 from tests.conformance.duel import Duel
-from tests.conformance.generators import requests, sequences, timed
-
-EXAMPLES = {"max_examples": int(os.environ["SPOOLD_EXAMPLES"])} if "SPOOLD_EXAMPLES" in os.environ else {}
-PATIENT = settings(
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
-    # Explaining a failure replays it hundreds of times more, for little when two servers are involved.
-    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
-    **EXAMPLES,
-)
-
-PLAIN_FAMILIES = [
-    "strings",
-    "bits",
-    "lists",
-    "sets",
-    "hashes",
-    "hyperloglog",
-    "zsets",
-    "lex",
-    "geo",
-    "streams",
-    "trimming",
-    "keys",
-    "sort",
-    "mixed",
-]
+from tests.conformance.generators import FAMILIES, PATIENT, requests, sequences, timed
 
 
 @pytest.mark.needs_redis
-@pytest.mark.parametrize("family", PLAIN_FAMILIES)
+@pytest.mark.parametrize("family", [*FAMILIES, "mixed"])
 def test_random_sequences_have_the_same_replies_and_the_same_end(duel: Duel, family: str) -> None:
     @PATIENT
     @given(sequences(requests(family)), st.sampled_from([2, 3]), st.sampled_from([1, 5, 50]))

@@ -1,7 +1,7 @@
 """Random readers that wait at streams, alone and in groups, and what wakes them: who gets what is alike on both sides.
 
-After every step all waiting connections are looked at, as in `test_blocking_sequences.py`. Nothing is removed here: of
-a stream that grew, but has nothing for who waits any more, Redis answers with no entries; spoold lets it wait.
+Nothing is removed here: of a stream that grew, but has nothing for who waits any more, Redis answers with no entries;
+spoold lets it wait.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.conformance import waiting
 from tests.conformance.duel import Duel
-from tests.conformance.generators import sequences
-from tests.conformance.script import Step
-from tests.conformance.test_blocking_sequences import WAITERS, drawn, park_on_both, parts, take_answers
-from tests.conformance.test_sequences import PATIENT
+from tests.conformance.generators import PATIENT, sequences
 
 WAITING = """
     XREAD BLOCK 0 STREAMS {q} (0|$|$|1-1|3)
@@ -53,43 +51,15 @@ FLUSHING = """
     FLUSHALL
 """
 
-waiting, waking = parts(WAITING), parts(WAKING)
-park = st.tuples(st.just("park"), st.sampled_from(WAITERS), drawn(waiting))
-wake = st.tuples(st.just("wake"), st.just("a"), drawn(waking))
-flush = st.tuples(st.just("wake"), st.just("a"), drawn(parts(FLUSHING)))
-transaction = st.tuples(st.just("transaction"), st.just("a"), st.lists(drawn(waking), min_size=1, max_size=5))
-pipeline = st.tuples(st.just("pipeline"), st.just("a"), st.lists(drawn(waking), min_size=2, max_size=4))
-leave = st.tuples(st.just("leave"), st.sampled_from(WAITERS), st.none())
-
 
 @pytest.mark.needs_redis
 def test_random_readers_are_served_alike(duel: Duel) -> None:
     @PATIENT
-    @given(
-        sequences(st.one_of(park, park, park, wake, wake, wake, flush, transaction, pipeline, leave)),
-        st.sampled_from([2, 3]),
-    )
-    def play(steps: list[tuple], protocol: int) -> None:
+    @given(sequences(waiting.actions(WAITING, WAKING, alone=FLUSHING)), st.sampled_from([2, 3]))
+    def play(steps: list[waiting.Action], protocol: int) -> None:
         with duel.example(protocol):
             for name in ("q1", "q2", "q3"):
                 duel.call("a", [b"XGROUP", b"CREATE", name.encode(), b"g", b"$", b"MKSTREAM"])
-            parked: dict[str, tuple[bytes, ...]] = {}
-            for kind, connection, what in steps:
-                if kind == "park" and connection not in parked:
-                    if park_on_both(duel, connection, what):
-                        parked[connection] = what
-                elif kind == "leave" and connection in parked:
-                    del parked[connection]
-                    duel.play(Step("close", connection, line=f"{connection}!"))
-                elif kind == "wake":
-                    duel.call("a", what)
-                elif kind == "transaction":
-                    for request in ([b"MULTI"], *what, [b"EXEC"]):
-                        duel.call("a", request)
-                elif kind == "pipeline":
-                    duel.pipeline("a", what)
-                take_answers(duel, parked)
-                if duel.mismatches:
-                    return
+            waiting.play(duel, steps)
 
     play()

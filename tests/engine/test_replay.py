@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.conformance.forms import FORMS
-from tests.conformance.generators import build, forms
+from tests.conformance.generators import FAMILIES, build, forms
 from tests.engine.rig import LAST, TinyMap
 
 from spoold.core.errors import CommandError
@@ -19,7 +18,6 @@ from spoold.engine.env import SYSTEM_ID, SYSTEM_TURN
 from spoold.engine.journal import decode_batch, encode_batch
 from support.room import Room
 
-FAMILIES = sorted(set(FORMS) - {"transactions"})
 TURNS = 2500
 _TIME = re.compile(rb"@(s|ms)\+(\d+)")
 
