@@ -205,6 +205,17 @@ def test_memcstat_and_memccat_read_what_redis_wrote(server: Server) -> None:
     assert "version: 1.6.18" in subprocess.run(["memcstat", at], capture_output=True, text=True, check=True).stdout
 
 
+def test_memcdump_lists_the_keys(server: Server) -> None:
+    if shutil.which("memcdump") is None:
+        missing_peer("memcdump", "apt-get install libmemcached-tools")
+    with redis.Redis(port=server.port) as r:
+        r.flushall()
+        r.mset({"a": 1, "b": 2})
+        r.rpush("list", 3)
+    at = f"--servers={LOOPBACK}:{server.memcached_port}"
+    assert subprocess.run(["memcdump", at], capture_output=True, text=True, check=True).stdout.split() == ["a", "b"]
+
+
 # -- the process ----------------------------------------------------------------------------------------------------
 
 

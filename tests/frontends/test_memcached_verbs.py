@@ -447,7 +447,8 @@ def test_quit_closes_behind_the_replies_before_it(client: Client) -> None:
     [
         (b"\x80" + b"\0" * 23, b""),
         (b"x" * 3000, b"CLIENT_ERROR line too long\r\n"),
-        (b"POST / HTTP/1.1\r\n", b"ERROR\r\n"),
+        (b"GET / HTTP/1.1\r\nget k\r\n", b""),
+        (b"POST k\r\n", b"ERROR\r\n"),
     ],
 )
 def test_a_stream_that_is_none_of_memcacheds_is_closed(client: Client, data: bytes, farewell: bytes) -> None:

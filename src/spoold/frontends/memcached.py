@@ -13,6 +13,7 @@ from spoold.dispatch.dispatcher import Dispatcher
 from spoold.dispatch.door import Door
 from spoold.dispatch.session import Session, Wire
 from spoold.frontends.memcached_counts import Counts
+from spoold.frontends.memcached_dump import Dumps
 from spoold.frontends.memcached_meta import MetaVerbs
 from spoold.frontends.memcached_stats import ServerFacts, StatsVerb
 from spoold.frontends.memcached_verbs import ValueVerbs
@@ -32,7 +33,9 @@ class MemcachedDoor(Door):
         self.counts = Counts()
         self.verbs = ValueVerbs(self.counts)
         self.verbs.table |= MetaVerbs(self.counts).table
-        self.verbs.table[b"stats"] = StatsVerb(self.counts, facts).stats
+        dumps = Dumps()
+        self.verbs.table |= dumps.table
+        self.verbs.table[b"stats"] = StatsVerb(self.counts, facts, dumps).stats
         super().__init__(dispatcher, self.verbs.run)
 
 

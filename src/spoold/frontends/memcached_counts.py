@@ -25,6 +25,7 @@ class Counts:
         "get_misses",
         "incr_hits",
         "incr_misses",
+        "store_too_large",
         "total_clients",
         "touch_hits",
         "touch_misses",
@@ -38,7 +39,7 @@ class Counts:
     def reset(self) -> None:
         """Start again at zero."""
         self.total_clients = 0
-        self.cmd_set = self.cmd_flush = self.cmd_meta = 0
+        self.cmd_set = self.cmd_flush = self.cmd_meta = self.store_too_large = 0
         self.get_hits = self.get_misses = 0
         self.touch_hits = self.touch_misses = 0
         self.delete_hits = self.delete_misses = 0

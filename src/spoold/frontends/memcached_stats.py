@@ -17,6 +17,7 @@ from spoold import __version__
 from spoold.command.context import Context
 from spoold.dispatch.session import session_of
 from spoold.frontends.memcached_counts import Counts
+from spoold.frontends.memcached_dump import Dumps
 from spoold.frontends.memcached_verbs import VERSION
 from spoold.frontends.memcached_words import END, ERROR
 
@@ -55,9 +56,10 @@ class ServerFacts:
 class StatsVerb:
     """`stats` and its kinds."""
 
-    def __init__(self, counts: Counts, facts: ServerFacts) -> None:
-        """counts: what the verbs did."""
+    def __init__(self, counts: Counts, facts: ServerFacts, dumps: Dumps) -> None:
+        """counts: what the verbs did. dumps: lists keys."""
         self._counts = counts
+        self._dumps = dumps
         self._facts = facts
         self._kinds: dict[bytes, Callable[[Context], Iterable[Row]]] = {
             b"settings": self._settings,
@@ -77,7 +79,7 @@ class StatsVerb:
         if kind == b"detail":
             return b"CLIENT_ERROR stats detail not allowed\r\n"
         if kind == b"cachedump":
-            return b"CLIENT_ERROR stats cachedump not allowed\r\n"
+            return self._dumps.cachedump(ctx, request)
         rows = self._kinds.get(kind)
         return ERROR if rows is None else _lines(rows(ctx))
 
@@ -114,6 +116,7 @@ class StatsVerb:
             ("bytes", facts.used_bytes()),
             ("curr_items", ctx.ks.count),
             ("total_items", counts.cmd_set),
+            ("store_too_large", counts.store_too_large),
             ("evictions", 0),
         ]
 
@@ -143,7 +146,7 @@ class StatsVerb:
             ("item_size_max", ctx.dbs.value_limit_bytes),
             ("maxconns_fast", "yes"),
             ("flush_enabled", "yes"),
-            ("dump_enabled", "no"),
+            ("dump_enabled", "yes"),
             ("idle_timeout", int(facts.idle_timeout_s())),
             ("track_sizes", "no"),
         ]

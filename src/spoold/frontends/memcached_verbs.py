@@ -381,6 +381,7 @@ class ValueVerbs:
     def too_large(self, ctx: Context, request: list[bytes]) -> bytes:
         """The value is too long: the client must not go on reading the one that it wanted to replace."""
         _, verb, key, *rest = request
+        self.counts.store_too_large += 1
         replaces = verb == b"set" or (verb == b"ms" and not any(word[:1] in b"MC" for word in rest))
         if replaces and not ctx.dbs.read_only and find(ctx.ks, key) is not None:
             ctx.ks.remove(key)

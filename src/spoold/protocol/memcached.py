@@ -58,7 +58,9 @@ _CR: Final = 0x0D
 _BINARY_MAGIC: Final = 0x80
 
 # How a web page can make a browser talk to a local server: the request's body would be read as commands.
-_BROWSER: Final = frozenset({b"POST", b"Host:"})
+_BROWSER: Final = frozenset((b"POST", b"Host:", b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"PATCH"))
+_BROWSER_ALONE: Final = (b"POST", b"Host:")
+_HTTP: Final = b"HTTP/"
 
 _ONE_KEY: Final = re.compile(rb"get ([^ \0\n]{1,250})\r\n").fullmatch
 _SET: Final = re.compile(rb"(set) ([^ \0\n]{1,250}) ([0-9]{1,10}) ([0-9]{1,10}) ([0-9]{1,8})\r\n").match
@@ -183,8 +185,7 @@ class MemcachedCodec:
                     continue
             verb = words[0]
             if verb not in _LENGTH_AT:
-                if verb in _BROWSER:
-                    self._break(ProtocolError("a web browser's request", farewell=b"ERROR\r\n"))
+                if verb in _BROWSER and self._is_browser(words):
                     return
                 requests.append(words)
                 continue
@@ -263,6 +264,14 @@ class MemcachedCodec:
         if length <= self._line_bytes and start.lstrip(b" ").startswith(_MANY_KEYS):
             return False
         self._break(ProtocolError("line too long", farewell=b"CLIENT_ERROR line too long\r\n"))
+        return True
+
+    def _is_browser(self, words: Request) -> bool:
+        """Whether a line that begins like one of HTTP is one: the stream is broken then, and HTTP gets no answer."""
+        farewell = b"" if words[-1].startswith(_HTTP) else b"ERROR\r\n"
+        if farewell and words[0] not in _BROWSER_ALONE:
+            return False
+        self._break(ProtocolError("a web browser's request", farewell=farewell))
         return True
 
     def _break(self, error: ProtocolError) -> None:
