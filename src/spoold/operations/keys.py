@@ -4,7 +4,7 @@ No RDB payload is involved, so versions do not matter, a collection larger than 
 does not know is one clear refusal. Small keys are read many at a time, in as few round trips as there are steps.
 
     read    `describe` (type, expiry, size), then `read_small` for many keys, or `read_large` for one, piece by piece
-    write   `writing`: the commands that make a piece; `finishing`: expiry, what only a stream has
+    write   `writing`: the commands that make a piece; `streams.stream_commands`: what only a stream has
 
 To add a type: its size command in `_SIZES`, and a line each in `_WHOLE`, `_PIECES` and `_WRITING`.
 """
@@ -14,10 +14,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from spoold.client.errors import CommandError
-from spoold.protocol.answers import Word
+from spoold.operations.asks import Asks, Command, read_all
+from spoold.operations.streams import StreamState, read_states
 
 # A key with up to so many elements, or bytes of a string, is read whole together with others.
 SMALL_ELEMENTS: Final = 1000
@@ -27,20 +28,7 @@ _ROUND_ELEMENTS: Final = 20_000
 _ROUND_BYTES: Final = 8 * 1024 * 1024
 _PIECE: Final = 1000
 
-Command = Sequence[Word]
 Parts = list[Any]
-
-
-class Asks(Protocol):
-    """A server: `client.redis.Client`."""
-
-    def run(self, commands: Sequence[Command], *, repeat: bool = False) -> list[Any]:
-        """Send commands in one piece; returns their replies."""
-        ...
-
-    def call(self, *words: Word, repeat: bool = False) -> Any:
-        """Run one command."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -58,8 +46,6 @@ class Key:
     @property
     def is_small(self) -> bool:
         """Whether it is read whole together with others."""
-        if self.kind == b"stream":
-            return False
         return self.size <= (SMALL_BYTES if self.kind == b"string" else SMALL_ELEMENTS)
 
 
@@ -102,7 +88,7 @@ class Reader:
             if kind != b"none" and when != -2:
                 there.append((name, kind, 0 if when < 0 else when if self._tells_when else before_ms + when))
         sized: list[Command] = [(_SIZES.get(kind, "EXISTS"), name) for name, kind, _ in there]
-        sizes = self._all(sized) if sized else []
+        sizes = read_all(self._server, sized)
         return [
             Key(*known, size)
             for known, size in zip(there, sizes, strict=True)
@@ -112,40 +98,32 @@ class Reader:
     def read_small(self, keys: Sequence[Key]) -> Iterator[tuple[Key, Parts]]:
         """Keys that are small, with their values; one that is gone, or of another type by now, is left out."""
         for some in _rounds(keys):
-            for key, reply in zip(some, self._all([_WHOLE[key.kind](key.name) for key in some]), strict=True):
-                if reply or (reply == b"" and key.kind == b"string"):
+            replies = read_all(self._server, [_WHOLE[key.kind](key.name) for key in some])
+            for key, reply in zip(some, replies, strict=True):
+                if reply or (reply is not None and key.kind in {b"string", b"stream"}):
                     yield key, _parts(key.kind, reply)
 
     def read_large(self, key: Key) -> Iterator[Parts]:
         """The value of one key of any size, in pieces."""
         return _PIECES[key.kind](self._server, key)
 
-    def stream_state(self, name: bytes) -> StreamState:
-        """What a stream has besides its entries. cost: O(groups, consumers, pending entries)."""
-        return _stream_state(self._server, name)
+    def stream_states(self, keys: Sequence[Key]) -> dict[bytes, StreamState]:
+        """What those of the keys that are streams have besides their entries, by name; those that are gone left out.
 
-    def digest(self, key: Key, parts: Iterator[Parts]) -> bytes:
-        """A digest of a value, the same for the same value on another server."""
-        found = _Digest(ordered=key.kind in {b"string", b"list", b"stream"})
-        for some in parts:
-            found.add(key.kind, some)
-        if key.kind == b"stream":
-            found.add(b"state", self.stream_state(key.name).facts())
-        return found.value()
+        cost: O(groups, consumers, pending entries); a few round trips for many streams.
+        """
+        return read_states(self._server, [key.name for key in keys if key.kind == b"stream"])
 
-    def _all(self, commands: Sequence[Command]) -> list[Any]:
-        """Replies; None in place of an error: the key may have become another type."""
-        try:
-            return self._server.run(commands, repeat=True)
-        except CommandError:
-            pass
-        found: list[Any] = []
-        for command in commands:
-            try:
-                found.append(self._server.call(*command, repeat=True))
-            except CommandError:
-                found.append(None)
-        return found
+    def digests_of_small(self, keys: Sequence[Key]) -> Iterator[tuple[Key, bytes]]:
+        """Keys that are small, with the digests of their values; those that are gone are left out."""
+        states = self.stream_states(keys)
+        for key, parts in self.read_small(keys):
+            if key.kind != b"stream" or key.name in states:
+                yield key, _digest(key, iter([parts]), states.get(key.name))
+
+    def digest_of_large(self, key: Key) -> bytes:
+        """A digest of a value of any size, the same for the same value on another server."""
+        return _digest(key, self.read_large(key), self.stream_states([key]).get(key.name))
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -156,6 +134,7 @@ _WHOLE: Final[dict[bytes, Callable[[bytes], Command]]] = {
     b"set": lambda name: ("SMEMBERS", name),
     b"hash": lambda name: ("HGETALL", name),
     b"zset": lambda name: ("ZRANGE", name, 0, -1, "WITHSCORES"),
+    b"stream": lambda name: ("XRANGE", name, "-", "+"),
 }
 
 
@@ -228,94 +207,6 @@ def _rounds(keys: Sequence[Key]) -> Iterator[list[Key]]:
         yield some
 
 
-# -- streams ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Group:
-    """A consumer group.
-
-    read: entries read, None where the server does not tell. pending: (id, consumer, ms ago, deliveries) each, of
-    entries that exist.
-    """
-
-    name: bytes
-    last: bytes
-    read: int | None
-    consumers: list[bytes]
-    pending: list[tuple[bytes, bytes, int, int]]
-
-
-@dataclass(frozen=True)
-class StreamState:
-    """What a stream has besides its entries. added, max_deleted: None where the server does not tell."""
-
-    last: bytes
-    added: int | None
-    max_deleted: bytes | None
-    groups: list[Group]
-
-    def facts(self) -> Parts:
-        """What must be equal on both sides: not how long ago something was, nor what only one of them tells."""
-        return [
-            self.last,
-            *(
-                repr((each.name, each.last, sorted(each.consumers), [(id_, who, n) for id_, who, _, n in each.pending]))
-                for each in sorted(self.groups, key=lambda group: group.name)
-            ),
-        ]
-
-
-def _stream_state(server: Asks, name: bytes) -> StreamState:
-    info = _map(server.call("XINFO", "STREAM", name, repeat=True))
-    groups = []
-    for raw in server.call("XINFO", "GROUPS", name, repeat=True):
-        group = _map(raw)
-        consumers = server.call("XINFO", "CONSUMERS", name, group[b"name"], repeat=True)
-        pending: list[tuple[bytes, bytes, int, int]] = []
-        start = b"-"
-        while found := server.call("XPENDING", name, group[b"name"], start, "+", _PIECE, repeat=True):
-            # No command makes an entry pending that was deleted; whoever claims it forgets it anyway.
-            there = server.run([("XRANGE", name, entry[0], entry[0]) for entry in found], repeat=True)
-            pending += (tuple(entry) for entry, exists in zip(found, there, strict=True) if exists)
-            start = b"(" + found[-1][0]
-        groups.append(
-            Group(
-                group[b"name"],
-                group[b"last-delivered-id"],
-                group.get(b"entries-read"),
-                [_map(consumer)[b"name"] for consumer in consumers],
-                pending,
-            )
-        )
-    return StreamState(
-        info[b"last-generated-id"], info.get(b"entries-added"), info.get(b"max-deleted-entry-id"), groups
-    )
-
-
-def _map(pairs: Sequence[Any]) -> dict[bytes, Any]:
-    return dict(zip(pairs[::2], pairs[1::2], strict=True))
-
-
-def stream_commands(name: bytes, state: StreamState, now_ms: int, *, tells: bool) -> Iterator[Command]:
-    """The commands that give a stream, whose entries are there, its ids, groups and pending entries.
-
-    tells: the server takes what Redis 7.0 has added to them.
-    """
-    if tells and state.added is not None and state.max_deleted is not None:
-        yield ("XSETID", name, state.last, "ENTRIESADDED", state.added, "MAXDELETEDID", state.max_deleted)
-    else:
-        yield ("XSETID", name, state.last)
-    for group in state.groups:
-        read = ("ENTRIESREAD", group.read) if tells and group.read is not None else ()
-        yield ("XGROUP", "CREATE", name, group.name, group.last, *read)
-        if tells:
-            yield from (("XGROUP", "CREATECONSUMER", name, group.name, consumer) for consumer in group.consumers)
-        for id_, consumer, idle_ms, deliveries in group.pending:
-            when = ("TIME", max(now_ms - idle_ms, 0), "RETRYCOUNT", deliveries, "FORCE", "JUSTID")
-            yield ("XCLAIM", name, group.name, consumer, 0, id_, *when)
-
-
 # -- writing ----------------------------------------------------------------------------------------------------------
 
 
@@ -354,3 +245,12 @@ class _Digest:
     def value(self) -> bytes:
         """The digest."""
         return self._hash.digest() if self._ordered else (self._sum % (1 << 128)).to_bytes(16, "big")
+
+
+def _digest(key: Key, pieces: Iterator[Parts], state: StreamState | None) -> bytes:
+    found = _Digest(ordered=key.kind in {b"string", b"list", b"stream"})
+    for parts in pieces:
+        found.add(key.kind, parts)
+    if state is not None:
+        found.add(b"state", state.facts())
+    return found.value()

@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from spoold.client.errors import CommandError
+from spoold.operations.asks import Asks, Command
 from spoold.operations.files import OperationError, Progress, quiet, remove_if_there, write_whole
-from spoold.operations.keys import KNOWN, Asks, Command, Key, Parts, Reader, stream_commands, writing
+from spoold.operations.keys import KNOWN, Key, Parts, Reader, writing
+from spoold.operations.streams import StreamState, stream_commands
 
 # Keys of one batch.
 BATCH_KEYS: Final = 500
@@ -140,9 +142,13 @@ class Transfer:
         known = [key for key in keys if self._can_go(key)]
         self.outcome.left_out += [(key.name, key.kind) for key in keys if not self._can_go(key)]
         copied = 0
-        for key, parts in self._reader.read_small([key for key in known if key.is_small]):
+        small = [key for key in known if key.is_small]
+        states = self._reader.stream_states(small)
+        for key, parts in self._reader.read_small(small):
+            if key.kind == b"stream" and key.name not in states:
+                continue  # it went between the two
             self._send(("DEL", key.name))
-            self._write(key, iter([parts]))
+            self._write(key, iter([parts]), states.get(key.name))
             copied += 1
         self._flush()
         for key in known:
@@ -155,11 +161,11 @@ class Transfer:
 
     def _copy_large(self, key: Key) -> int:
         try:
+            state = self._reader.stream_states([key]).get(key.name)
+            if key.kind == b"stream" and state is None:
+                return 0  # it went before
             self._send(("DEL", key.name))
-            if key.kind == b"stream":
-                self._copy_stream(key)
-            else:
-                self._write(key, self._reader.read_large(key))
+            self._write(key, self._reader.read_large(key), state)
             self._flush()
         except CommandError:
             if self._reader.describe([key.name]):
@@ -167,25 +173,17 @@ class Transfer:
             return 0  # it went while it was read
         return 1
 
-    def _write(self, key: Key, pieces: Iterator[Parts]) -> None:
-        for parts in pieces:
-            for command in writing(key, parts):
-                self._send(command)
-        if key.expires_ms:
-            self._send(("PEXPIREAT", key.name, key.expires_ms))
-
-    def _copy_stream(self, key: Key) -> None:
-        if not key.size:
+    def _write(self, key: Key, pieces: Iterator[Parts], state: StreamState | None) -> None:
+        if state is not None and not key.size:
             # Only an entry makes a stream that then may be empty.
             self._send(("XADD", key.name, "0-1", "f", "v"))
             self._send(("XTRIM", key.name, "MAXLEN", 0))
-        for parts in self._reader.read_large(key):
+        for parts in pieces:
             for command in writing(key, parts):
                 self._send(command)
-        for command in stream_commands(
-            key.name, self._reader.stream_state(key.name), self._now_ms(), tells=self._tells
-        ):
-            self._send(command)
+        if state is not None:
+            for command in stream_commands(key.name, state, self._now_ms(), tells=self._tells):
+                self._send(command)
         if key.expires_ms:
             self._send(("PEXPIREAT", key.name, key.expires_ms))
 
@@ -255,13 +253,11 @@ class Transfer:
                 self._differs(name, f"expires at {other.expires_ms}, not at {key.expires_ms}")
             elif key.is_small:
                 small.append(key)
-            elif self._reader.digest(key, self._reader.read_large(key)) != self._target_reader.digest(
-                key, self._target_reader.read_large(key)
-            ):
+            elif self._reader.digest_of_large(key) != self._target_reader.digest_of_large(key):
                 self._differs(name, "has another value")
-        found = {key.name: self._reader.digest(key, iter([parts])) for key, parts in self._reader.read_small(small)}
-        for key, parts in self._target_reader.read_small(small):
-            if found.pop(key.name, None) != self._target_reader.digest(key, iter([parts])):
+        found = {key.name: digest for key, digest in self._reader.digests_of_small(small)}
+        for key, digest in self._target_reader.digests_of_small(small):
+            if found.pop(key.name, None) != digest:
                 self._differs(key.name, "has another value")
         for name in found:
             self._differs(name, "is missing")
