@@ -13,6 +13,8 @@ from spoold.core.reply import Simple
 
 ANY_NUMBER: Final = 1 << 30
 _SHOWN_ARGUMENT_BYTES: Final = 128
+# These act on the transaction itself, or end it; all else is queued.
+NOT_QUEUED: Final = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})
 # Doubling from a microsecond: the last holds what took more than six days.
 SPREAD_BUCKETS: Final = 40
 
@@ -21,6 +23,7 @@ class Entry:
     """A command as the dispatcher runs it, with its counters.
 
     name: lower case, as in error texts. low, high: words in a request, the name included.
+    queued: MULTI queues it, without a look at its arguments but for their number. executes: it is EXEC.
     subs: subcommands by upper-case name, for a container. calls, usec, rejected, failed: INFO commandstats.
     spread: how long requests took: at n those of less than 2^n µs that are not in an earlier one. Of the requests that
         a client sends in one piece the last is counted (Dispatcher.run).
@@ -28,12 +31,14 @@ class Entry:
 
     __slots__ = (
         "calls",
+        "executes",
         "failed",
         "flags",
         "handler",
         "high",
         "low",
         "name",
+        "queued",
         "rejected",
         "spec",
         "spread",
@@ -50,6 +55,8 @@ class Entry:
         words = len(spec.name.split("|"))
         self.high = spec.arity if spec.arity > 0 else ANY_NUMBER if spec.max_args is None else spec.max_args + words
         self.flags = spec.flags
+        self.executes = self.name == "exec"
+        self.queued = self.name not in NOT_QUEUED and not spec.flags & Flag.NO_MULTI
         self.subs: dict[bytes, Entry] = {}
         self.reset()
 
@@ -93,6 +100,7 @@ class Container(Entry):
         self.own = self.ran = Entry(spec)
         self.refused = Entry(spec)
         super().__init__(spec)
+        self.queued = False
 
 
 class CommandTable:
@@ -172,7 +180,7 @@ def _container(name: str, declared: Spec | None, subs: list[Spec]) -> Container:
     """
     spec = declared or Spec(
         name=name,
-        flags=Flag(0),
+        flags=0,
         keys=Keys(),
         since=min((sub.since for sub in subs), key=_version),
         syntax=f"{name} subcommand [argument ...]",

@@ -6,17 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from spoold.command.spec import Flag
-from spoold.command.table import Entry, check_arity, unknown_subcommand
+from spoold.command.table import NOT_QUEUED, Entry, check_arity, unknown_subcommand
 from spoold.core.errors import CommandError, Misconf, ProtocolError
 from spoold.core.reply import NO_REPLY, QUEUED
 from spoold.dispatch.pause import HELD_BY_WRITES, POSTPONED
 
 if TYPE_CHECKING:
     from spoold.dispatch.dispatcher import Dispatcher
-    from spoold.dispatch.session import Session
-
-# These act on the transaction itself, or end it; all else is queued.
-_NOT_QUEUED: Final = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})
+    from spoold.dispatch.session import Session, Transaction
 
 # What these do is known only to who looks into the script; the read-only forms write nothing.
 _RUN_SCRIPTS: Final = frozenset({"eval", "evalsha", "fcall"})
@@ -67,16 +64,19 @@ class Admission:
         pause = self._dispatcher.pause
         if pause.on and pause.postpones(self._may_write(session, self._target(entry, request), request)):
             return POSTPONED
-        transaction = session.transaction
-        if transaction is not None and entry.name not in _NOT_QUEUED:
-            transaction.requests.append(request)
-            transaction.bytes += sum(map(len, request))
-            if transaction.bytes > session.transaction_limit_bytes:
-                session.end_transaction()
-                self._dispatcher.break_off(session, ProtocolError("too big transaction").farewell)
-                return NO_REPLY
-            return QUEUED
+        if session.transaction is not None and entry.name not in NOT_QUEUED:
+            return self.queue(session, session.transaction, request)
         return None
+
+    def queue(self, session: Session, transaction: Transaction, request: list[bytes]) -> Any:
+        """Keep a request for EXEC. returns: QUEUED; NO_REPLY if it is too big, and the client turned away."""
+        transaction.requests.append(request)
+        transaction.bytes += sum(map(len, request))
+        if transaction.bytes > session.transaction_limit_bytes:
+            session.end_transaction()
+            self._dispatcher.break_off(session, ProtocolError("too big transaction").farewell)
+            return NO_REPLY
+        return QUEUED
 
     def _error(self, session: Session, entry: Entry | None, request: list[bytes]) -> CommandError | None:
         if entry is None:
@@ -133,7 +133,7 @@ class Admission:
             for each in requests
         )
 
-    def has_flags(self, session: Session, entry: Entry, flags: Flag) -> bool:
+    def has_flags(self, session: Session, entry: Entry, flags: int) -> bool:
         """Whether running `entry`, or what EXEC would run, has one of `flags`."""
         if entry.flags & flags:
             return True

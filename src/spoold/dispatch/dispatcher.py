@@ -22,15 +22,16 @@ from spoold.command.context import STILL_WAITING, Context, Wait
 from spoold.command.parts import Parts
 from spoold.command.table import CommandTable, Container, Entry, check_arity
 from spoold.core.errors import CommandError, WrongType
-from spoold.core.reply import NO_REPLY, OK, Pushes
+from spoold.core.reply import NO_REPLY, OK, QUEUED, Pushes
 from spoold.dispatch.admission import Admission
 from spoold.dispatch.pause import POSTPONED, Pause
-from spoold.dispatch.session import Session
+from spoold.dispatch.session import Session, Transaction
 from spoold.dispatch.turn import TURN_COMMANDS, Turn
 from spoold.keyspace.keyspace import Databases, Keyspace
 from spoold.keyspace.waiters import Waiter
 
 _OK_LINE: Final = b"+OK\r\n"
+_QUEUED_LINE: Final = b"+QUEUED\r\n"
 # Replies longer than this are counted, so that a pipeline of large replies is stopped before memory runs out.
 _COUNTED_BYTES: Final = 512
 # Bytes of counted replies in one turn after which a client's further requests wait until it has taken them.
@@ -168,6 +169,14 @@ class Dispatcher:
                 except CommandError as error:
                     entry.failed += 1
                     reply = error
+            elif (
+                session.transaction is not None
+                and session.usual
+                and entry is not None
+                and (entry.queued or entry.executes)
+                and entry.low <= words <= entry.high
+            ):
+                reply, entry = self._in_transaction(session, session.transaction, entry, request)
             else:
                 reply, entry = self._admit(session, request)
             if dbs.ready:
@@ -183,6 +192,8 @@ class Dispatcher:
                     session.out_bytes += length
             elif reply is OK:
                 append(_OK_LINE)
+            elif reply is QUEUED:
+                append(_QUEUED_LINE)
             elif kind is Wait:
                 session.last = entry or session.last
                 self.park(session, request, reply)
@@ -209,6 +220,19 @@ class Dispatcher:
         if entry is not None:
             # One a piece of input, not one a request: in a pipeline that would cost some percent.
             entry.spread[int(spent * 1e6).bit_length()] += 1
+
+    def _in_transaction(
+        self, session: Session, transaction: Transaction, entry: Entry, request: list[bytes]
+    ) -> tuple[Any, Entry | None]:
+        """Queue a request of a session that is plain but for its transaction, or run its EXEC. returns: as `_admit`."""
+        if entry.queued:
+            session.last = entry
+            return self.admission.queue(session, transaction, request), None
+        try:
+            return entry.handler(session.ctx), entry
+        except CommandError as error:
+            entry.failed += 1
+            return error, entry
 
     def call(self, ctx: Context, request: list[bytes]) -> Any:
         """Run one request as part of another (EXEC, scripts): admission is done, blocking commands do not block.

@@ -66,7 +66,8 @@ class Session:
     out: encoded replies of this turn, one item a reply; they leave when the turn is committed.
     queue: requests that wait (the client is parked, paused, or its replies are not taken).
     rest: the iterator over the requests that `Dispatcher.run` is working on.
-    plain: nothing special holds for this client: the hot path may run its commands.
+    plain: nothing special holds for this client: the hot path may run its commands. usual: nothing but a transaction
+        does, if it has one.
     run: runs requests inside the turn: the dispatcher's `run`, or that of a protocol with verbs of its own (door.py).
     send: writes to the client's socket; waiting_bytes: tells what it has not taken yet.
     active_s: monotonic time of the last request.
@@ -105,6 +106,7 @@ class Session:
         "transaction",
         "transaction_limit_bytes",
         "user",
+        "usual",
         "waiter",
         "waiting_bytes",
         "watch",
@@ -154,11 +156,10 @@ class Session:
         return self.waiter is not None or self.choked or bool(self.queue)
 
     def settle(self) -> None:
-        """Work out `plain` after anything changed that it depends on."""
-        self.plain = (
+        """Work out `plain` and `usual` after anything changed that they depend on."""
+        self.usual = (
             self.authenticated
             and self.user.unrestricted
-            and self.transaction is None
             and not self.mute
             and not self.skip_reply
             and not self.special
@@ -166,6 +167,7 @@ class Session:
             and (self.tracking is None or self.tracking.bcast)
             and not self.dispatcher.alert
         )
+        self.plain = self.usual and self.transaction is None
 
     def log_in(self, user: User) -> None:
         """Go on as `user`, whose password was right."""

@@ -9,6 +9,7 @@ To add a shape, give it a line in the table of `core/reply.py` and a branch in `
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any, Final, TypeAlias
 
 from spoold.core.errors import CommandError, ProtocolError
@@ -60,11 +61,14 @@ def encode2(reply: Any) -> bytes:
     if reply is OK:
         return b"+OK\r\n"
     if kind is list:
-        try:
-            return _short_strings(reply)
-        except (TypeError, IndexError):
-            # An item is no string, or a long one; which and where does not matter here.
-            return _items(b"*%d\r\n", reply, encode2)
+        if reply and reply[0].__class__ is bytes:
+            try:
+                return _short_strings(reply)
+            except (TypeError, IndexError):
+                pass  # an item is no string, or a long one; which and where does not matter here
+        return _items(b"*%d\r\n", reply, encode2)
+    if kind is Simple:
+        return b"+%b\r\n" % reply.text
     if kind is float:
         text = format_float(reply)
         return _STRING % (len(text), text)
@@ -88,11 +92,14 @@ def encode3(reply: Any) -> bytes:
     if reply is OK:
         return b"+OK\r\n"
     if kind is list:
-        try:
-            return _short_strings(reply)
-        except (TypeError, IndexError):
-            # An item is no string, or a long one; which and where does not matter here.
-            return _items(b"*%d\r\n", reply, encode3)
+        if reply and reply[0].__class__ is bytes:
+            try:
+                return _short_strings(reply)
+            except (TypeError, IndexError):
+                pass  # an item is no string, or a long one; which and where does not matter here
+        return _items(b"*%d\r\n", reply, encode3)
+    if kind is Simple:
+        return b"+%b\r\n" % reply.text
     if kind is float:
         return b",%b\r\n" % format_float(reply)
     return _other3(reply)
@@ -133,11 +140,11 @@ def _other2(reply: Any) -> bytes:
         text = format_decimals(reply) if isinstance(reply, Decimals) else format_float(reply)
         return _STRING % (len(text), text)
     if isinstance(reply, dict):
-        return encode2([part for pair in reply.items() for part in pair])
+        return encode2(list(chain.from_iterable(reply.items())))
     if isinstance(reply, (SetReply, Push)):
         return _items(b"*%d\r\n", reply.items, encode2)
     if isinstance(reply, Pairs):
-        return _items(b"*%d\r\n", [part for pair in reply.items for part in pair], encode2)
+        return _items(b"*%d\r\n", list(chain.from_iterable(reply.items)), encode2)
     if isinstance(reply, Attributed):
         return encode2(reply.reply)
     if isinstance(reply, (Verbatim, BigNumber)):
@@ -157,7 +164,7 @@ def _other3(reply: Any) -> bytes:
     if isinstance(reply, float):
         return b",%b\r\n" % (format_decimals(reply) if isinstance(reply, Decimals) else format_float(reply))
     if isinstance(reply, dict):
-        parts = encode3([part for pair in reply.items() for part in pair])
+        parts = encode3(list(chain.from_iterable(reply.items())))
         return b"%%%d\r\n" % len(reply) + parts[parts.index(b"\n") + 1 :]
     if isinstance(reply, SetReply):
         return _items(b"~%d\r\n", reply.items, encode3)

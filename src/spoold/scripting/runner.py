@@ -58,12 +58,11 @@ _LOOK_S: Final = 0.005
 _LOOK_CALLS: Final = 7
 # Strings up to this size go into the headroom; larger ones are asked about.
 _SMALL_BYTES: Final = 64 * 1024
-# Flags as plain numbers: an operation on those of an enumeration costs as much as a small command.
-_CHECKED: Final = int(Flag.NOSCRIPT | Flag.WRITE | Flag.MAY_REPLICATE)
+_CHECKED: Final = Flag.NOSCRIPT | Flag.WRITE | Flag.MAY_REPLICATE
 # They change nothing here, but something elsewhere; their flags, as Redis tells them, do not say so.
 _SENDING: Final = frozenset({"publish", "spublish", "pfcount"})
-_NOSCRIPT: Final = int(Flag.NOSCRIPT)
-_WRITE: Final = int(Flag.WRITE)
+_NOSCRIPT: Final = Flag.NOSCRIPT
+_WRITE: Final = Flag.WRITE
 # redis.log's levels as those of the server's log.
 _LEVELS: Final = (logging.DEBUG, logging.INFO, logging.INFO, logging.WARNING)
 
@@ -315,7 +314,7 @@ class Runner:
             if len(request) > target.high > target.low:
                 raise WrongArity(target.name)  # as Redis has it: such a command itself finds that there are too many
             raise WrongArityInScript
-        flags = int(target.flags)
+        flags = target.flags
         if flags & _CHECKED:
             if flags & _NOSCRIPT:
                 raise NotFromScript
