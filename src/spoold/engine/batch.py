@@ -109,6 +109,20 @@ class Batch:
                 return self._txn_get(key)
         return cast("bytes | None", value)
 
+    def get_many(self, prefix: bytes, stems: Iterable[bytes]) -> list[bytes | None]:
+        """The value under each `prefix + stem`, or None. cost: as `get`, without a call for each."""
+        fresh, buffer, read = self.fresh, self._buffer, self._txn_get
+        values: list[bytes | None] = []
+        for stem in stems:
+            key = prefix + stem
+            value = fresh.get(key, MISSING)
+            if value is MISSING:
+                value = buffer.get(key, MISSING)
+                if value is MISSING:
+                    value = read(key)
+            values.append(cast("bytes | None", value))
+        return values
+
     @property
     def written(self) -> bool:
         """Whether this turn has mutations."""

@@ -254,9 +254,10 @@ class HashRecord(Collection):
     """A hash: fields in the order of their bytes.
 
     fields: how many.
+    names: the packed fields in order, while they are few and all known; else None. See hashes/names.py.
     """
 
-    __slots__ = ("fields",)
+    __slots__ = ("fields", "names")
 
     type_byte = 4
     kind = b"hash"
@@ -264,6 +265,7 @@ class HashRecord(Collection):
     def __init__(self, object_id: int = 0) -> None:
         super().__init__(object_id)
         self.fields = 0
+        self.names: list[bytes] | None = []
 
     def body(self) -> bytes:
         """What stands behind the head."""
@@ -272,11 +274,16 @@ class HashRecord(Collection):
     def load_body(self, body: bytes) -> None:
         """Take the fields from what `body` gave."""
         object_id, self.fields = _HASH_BODY.unpack(body)
+        self.names = None
         self.adopt(object_id)
 
     def count(self) -> int:
         """How many elements there are."""
         return self.fields
+
+    def size(self) -> int:
+        """Bytes that the decoded record holds beyond its fixed fields."""
+        return sum(map(len, self.names)) + _KEY_OVERHEAD_BYTES * len(self.names) if self.names else 0
 
 
 class ScheduleRecord(Collection):

@@ -11,10 +11,12 @@ batch again after each read of a range.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, cast
 
 from spoold.core.errors import EngineError, WrongType
+from spoold.datatypes.hashes import names
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.packing import PLAIN_BYTES, after, pack_name
 from spoold.keyspace.record import HashRecord
@@ -57,8 +59,10 @@ def get_many(ks: Keyspace, name: bytes, fields: Iterable[bytes]) -> list[bytes |
     record = find(ks, name)
     if record is None:
         return [None for _ in fields]
-    read, prefix = ks.batch.get, record.prefix
-    return [read(prefix + field) if len(field) <= PLAIN_BYTES else _read_long(ks, record, field) for field in fields]
+    fields = list(fields)
+    if not fields or max(map(len, fields)) <= PLAIN_BYTES:
+        return ks.batch.get_many(record.prefix, fields)
+    return [get(ks, name, field) for field in fields]
 
 
 def exists(ks: Keyspace, name: bytes, field: bytes) -> bool:
@@ -93,6 +97,8 @@ def put(ks: Keyspace, name: bytes, field: bytes, value: bytes, *, is_new: bool |
     batch.fresh[key] = value
     if is_new:
         record.fields += 1
+        if record.names is not None:
+            names.added(ks, record, key[len(record.prefix) :])
         ks.dirty[name] = record
     if name in ks.observed:
         ks.tell(name)
@@ -118,13 +124,15 @@ def put_many(ks: Keyspace, name: bytes, pairs: Iterable[tuple[bytes, bytes]]) ->
     added = 0
     for field, value in given.items():
         if len(field) <= PLAIN_BYTES:
-            key = prefix + field
-            added += read(key) is None
-            fresh[key] = value
+            key, stored = prefix + field, value
+            is_new = read(key) is None
         else:
             key, stored, is_new = _long(ks, record, field, value)
-            added += is_new
-            fresh[key] = stored
+        fresh[key] = stored
+        if is_new:
+            added += 1
+            if record.names is not None:
+                names.added(ks, record, key[len(prefix) :])
     record.fields += added
     ks.changed(name, record)
     return added
@@ -166,6 +174,7 @@ def delete(ks: Keyspace, name: bytes, fields: Iterable[bytes]) -> int:
             there = _read_long(ks, record, field) is not None
         if there:
             batch.fresh[key] = None
+            names.removed(record, key[len(record.prefix) :])
             removed += 1
     if removed:
         record.fields = left = record.fields - removed
@@ -224,6 +233,9 @@ def keys(ks: Keyspace, record: HashRecord) -> Iterator[list[bytes]]:
     """The engine keys of all fields, `MANY` at a time; values are not read."""
     start, stop = record.prefix, after(record.prefix)
     left = record.fields
+    if record.names is not None:
+        yield [start + packed for packed in record.names]
+        return
     while left:
         # No key more than there is: those behind the hash would be read in vain.
         found = ks.batch.scan_keys(start, stop, min(left, MANY))
@@ -255,9 +267,17 @@ def _walk(ks: Keyspace, record: HashRecord) -> Iterator[tuple[bytes, bytes]]:
 def _slice(ks: Keyspace, record: HashRecord, place: bytes, limit: int) -> tuple[list[tuple[bytes, bytes]], bytes]:
     prefix = record.prefix
     cut = len(prefix)
+    if record.names is not None:
+        at = bisect_left(record.names, place) if place else 0
+        known = record.names[at : at + limit]
+        values = cast("list[bytes]", ks.batch.get_many(prefix, known))
+        found = list(zip(known, values, strict=True))
+        return found, known[-1] + b"\0" if len(known) == limit else b""
     longest = cut + PLAIN_BYTES
     pairs = ks.batch.scan(prefix + place, after(prefix), limit)
     found = [(key[cut:], stored) if len(key) <= longest else _open(key[cut:], stored) for key, stored in pairs]
+    if not place and len(pairs) == record.fields:
+        names.learn(ks, record, [key[cut:] for key, _ in pairs])
     return found, pairs[-1][0][cut:] + b"\0" if len(pairs) == limit else b""
 
 
