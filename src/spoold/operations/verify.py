@@ -28,7 +28,7 @@ from spoold.keyspace import layout
 from spoold.keyspace.packing import is_long, pack_name, pack_u64, unpack_u64
 from spoold.keyspace.record import Record, StringRecord, decode
 from spoold.operations import contents
-from spoold.operations.contents import Miscounted, Wrong
+from spoold.operations.faults import Miscounted, Wrong
 from spoold.operations.files import Progress, quiet
 from spoold.operations.runs import SortedNumbers
 
