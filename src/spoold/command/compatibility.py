@@ -57,7 +57,12 @@ REASONS: Final = {
 }
 # These are declared, and only refuse.
 REFUSED: Final = frozenset(
-    {"ASKING", "CLUSTER", "MODULE|LOAD", "MODULE|LOADEX", "MODULE|UNLOAD", "READONLY", "READWRITE"}
+    {
+        *("ASKING", "CLUSTER", "READONLY", "READWRITE"),
+        *("FAILOVER", "PSYNC", "REPLCONF", "SYNC"),
+        "MIGRATE",
+        *("MODULE|LOAD", "MODULE|LOADEX", "MODULE|UNLOAD"),
+    }
 )
 NOT_YET: Final = Reason("not yet", "Not there yet.")
 
