@@ -131,29 +131,35 @@ class _Loader:
             self._commit.checkpoint()
 
     def _key(self, ks: Keyspace, name: bytes, line: dict[str, Any]) -> None:
+        """Begin a key, or go on with the one that began last."""
         place = (ks.index, name)
-        if line.get("part"):
-            if place == self._passed:
-                return
-            if place != self._current:
-                raise OperationError("it goes on with a key that did not begin before it")
-            self._part(ks, name, line)
-            return
-        self._current = self._passed = None
-        expires_ms = line.get("expires_ms", 0)
-        if ks.find(name) is not None:
-            if self._existing is Existing.REFUSE:
-                raise OperationError(f"{name[:80]!r} exists in database {ks.index}; see --replace and --skip")
-            if self._existing is Existing.SKIP:
+        if not line.get("part"):
+            self._current = self._passed = None
+            if self._has_place(ks, name) and not 0 < line.get("expires_ms", 0) <= self._dbs.now_ms:
+                self._current = place
+                self._begin(ks, name, line)
+            else:
                 self._passed = place
-                self.skipped += 1
-                return
-            ks.delete(name)
-        if 0 < expires_ms <= self._dbs.now_ms:
-            self._passed = place
-            return
-        self._current = place
+        elif place == self._current:
+            self._part(ks, name, line)
+        elif place != self._passed:
+            raise OperationError("it goes on with a key that did not begin before it")
+
+    def _has_place(self, ks: Keyspace, name: bytes) -> bool:
+        """Deal with a key that exists already. returns: whether the name is free now. raises: OperationError."""
+        if ks.find(name) is None:
+            return True
+        if self._existing is Existing.REFUSE:
+            raise OperationError(f"{name[:80]!r} exists in database {ks.index}; see --replace and --skip")
+        if self._existing is Existing.SKIP:
+            self.skipped += 1
+            return False
+        ks.delete(name)
+        return True
+
+    def _begin(self, ks: Keyspace, name: bytes, line: dict[str, Any]) -> None:
         self.keys += 1
+        expires_ms = line.get("expires_ms", 0)
         if line["type"] == "string":
             strings.put(ks, name, from_json(line["value"]), expires_ms, line.get("flags", 0))
             return
