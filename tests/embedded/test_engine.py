@@ -260,6 +260,58 @@ print(store.call("GET", "k"))
     assert value == "b'v'"
 
 
+def test_a_fork_does_not_keep_the_directory_of_a_parent_that_was_killed(tmp_path: Path) -> None:
+    code = """
+import os, sys
+from spoold.embedded.engine import share
+share(sys.argv[1]).call("SET", "k", "v")
+if os.fork():
+    os.kill(os.getpid(), 9)
+print("waits", flush=True)
+sys.stdin.read()
+"""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path / "data"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "waits\n"
+        parent.wait(WAIT_S)
+        store = share(tmp_path / "data")
+        assert store.call("GET", "k") == b"v"
+        store.close()
+
+
+def test_what_was_closed_before_a_fork_belongs_to_whoever_calls_first(tmp_path: Path) -> None:
+    code = """
+import os, sys
+from spoold.embedded.engine import EmbeddedError, share
+store = share(sys.argv[1])
+store.call("RPUSH", "list", "parent")
+store.close()
+forked, closed = os.pipe(), os.pipe()
+if os.fork() == 0:
+    print(store.call("RPUSH", "list", "child"), flush=True)
+    os.write(forked[1], b"x")
+    os.read(closed[0], 1)
+    store.close()
+    os._exit(0)
+os.read(forked[0], 1)
+try:
+    store.call("LLEN", "list")
+except EmbeddedError as error:
+    print(error)
+os.write(closed[1], b"x")
+os.wait()
+print(store.call("RPUSH", "list", "parent"))
+"""
+    out, errors = output(python(code, tmp_path / "data"))
+    assert errors == ""
+    first, refusal, last = out.splitlines()
+    assert (first, last) == ("2", "3")
+    assert "in use by another spoold" in refusal
+
+
 def test_gevent_in_the_place_of_threads_is_refused(tmp_path: Path) -> None:
     code = """
 from gevent import monkey; monkey.patch_all()

@@ -8,7 +8,8 @@ turn, and the replies come when the turn is in the journal, as on a server. So e
 returns, and threads that write at the same time share one sync. Blocking commands wait as clients of a server do.
 
 A directory belongs to one process at a time: another one, a server too, is refused with an error that says so. A fork
-must not use its parent's engine, and is told so.
+must not use an engine that its parent had open, and is told so; nor does it keep the directory when the parent is gone.
+What was closed before the fork belongs to whoever calls first.
 
 The engine ends with `close`, or when the process does. What a process that is killed had acknowledged is in the
 journal, and the next one that opens the directory has it.
@@ -32,7 +33,7 @@ from spoold.command.parts import Parts
 from spoold.command.peer import Peer
 from spoold.command.table import CommandTable
 from spoold.core.clock import SystemClock
-from spoold.core.errors import SpooldError, WritesRefused
+from spoold.core.errors import InUse, SpooldError, WritesRefused
 from spoold.datatypes.rooms import ROOMS
 from spoold.dispatch import multi
 from spoold.dispatch.dispatcher import Dispatcher
@@ -40,6 +41,7 @@ from spoold.dispatch.session import Session
 from spoold.dispatch.turn import Turn
 from spoold.embedded.line import Line, to_request
 from spoold.engine.commit import Lost, open_commit
+from spoold.engine.env import disown
 from spoold.keyspace.keyspace import Databases
 from spoold.protocol.answers import Refusal, Word
 from spoold.protocol.replies import encode2
@@ -91,6 +93,7 @@ class Embedded:
         self.path = path
         self.durability = durability
         self._pid = os.getpid()
+        self._parent: int | None = None  # whose engine this fork must not use
         self._lock = threading.Lock()
         self._engine: _Engine | None = None
         self._ended = False
@@ -110,7 +113,7 @@ class Embedded:
         requests = [to_request(command) for command in commands]
         while True:
             engine = self._engine
-            if engine is None or self._pid != os.getpid():
+            if engine is None or self._parent is not None or self._pid != os.getpid():
                 engine = self._open()
             line = engine.take()
             if line is None:  # it is being closed: nothing was handed to it
@@ -129,7 +132,7 @@ class Embedded:
 
         A later call opens it again.
         """
-        if self._pid != os.getpid():
+        if self._parent is not None or self._pid != os.getpid():
             return
         with self._lock:
             engine, self._engine = self._engine, None
@@ -141,13 +144,25 @@ class Embedded:
         self._ended = True
         self.close()
 
+    def leave_to_parent(self) -> None:
+        """Called in a fork: the engine, and a lock that was held at the fork, are the parent's.
+
+        The engine is kept, so that nothing here ends its transactions and files.
+        """
+        if self._engine is not None and self._parent is None:
+            self._parent = self._pid
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+
     def _open(self) -> _Engine:
         if self._ended:
             raise Stopped(f"the embedded spoold on {self.path} ended with its process")
-        if self._pid != os.getpid():
+        if self._pid != os.getpid():  # a fork that Python was not told of
+            _after_fork()
+        if self._parent is not None:
             raise EmbeddedError(
-                f"this process is a fork of process {self._pid}, which has {self.path} open, and an embedded spoold "
-                f"serves one process: {_RUN_A_SERVER.format(self.path)}"
+                f"this process is a fork of process {self._parent}, which had {self.path} open, and an embedded spoold "
+                f"serves one process: close it before the fork, or {_RUN_A_SERVER.format(self.path)}"
             )
         with self._lock:
             if self._engine is None or not self._engine.runs:
@@ -323,9 +338,9 @@ class _Engine:
         if isinstance(error, EmbeddedError):
             return error
         text, advice, _ = str(error).partition("; choose one with --data")
-        if "in use by another" in text:
-            text = f"{text}: an embedded spoold serves one process; {_RUN_A_SERVER.format(self._path)}"
-        elif advice:
+        if isinstance(error, InUse):
+            return EmbeddedError(f"{text}: an embedded spoold serves one process; {_RUN_A_SERVER.format(self._path)}")
+        if advice:
             text += ": choose another path"
         return EmbeddedError(text)
 
@@ -358,7 +373,17 @@ def _close_all() -> None:
         embedded.end()
 
 
+def _after_fork() -> None:
+    global _shared_lock
+    _shared_lock = threading.Lock()
+    disown()
+    for embedded in _shared.values():
+        embedded.leave_to_parent()
+
+
 atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _check_threads() -> None:

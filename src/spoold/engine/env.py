@@ -71,7 +71,7 @@ class Environment:
                 self.env.close()
                 raise
         except BaseException:
-            os.close(self._lock_fd)
+            _release(self._lock_fd)
             raise
 
     def begin(self, parent: lmdb.Transaction | None = None) -> lmdb.Transaction:
@@ -134,7 +134,7 @@ class Environment:
     def close(self) -> None:
         """Close the environment and let go of the directory."""
         self.env.close()
-        os.close(self._lock_fd)
+        _release(self._lock_fd)
 
     def _open(self, map_bytes: int) -> lmdb.Environment:
         try:
@@ -211,6 +211,22 @@ def hold(directory: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        _release(descriptor)
+
+
+# The descriptors of the locks that this process holds.
+_held: Final[set[int]] = set()
+
+
+def disown() -> None:
+    """Called in a fork: a lock ends with the process that took it, not with the last fork that inherited it."""
+    while _held:
+        os.close(_held.pop())
+
+
+def _release(descriptor: int) -> None:
+    if descriptor in _held:
+        _held.remove(descriptor)
         os.close(descriptor)
 
 
@@ -238,4 +254,5 @@ def _own(directory: Path) -> int:
     with contextlib.suppress(OSError):  # the number is only for the message above, and the disk may be full
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    _held.add(descriptor)
     return descriptor
