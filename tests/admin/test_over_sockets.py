@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from spoold.testing.process import ServerProcess, redis_server_path
 
 
 def client_of(server: ServerProcess, **options: object) -> redis.Redis:
-    return redis.Redis(port=server.port, decode_responses=True, **options)  # type: ignore[call-overload,no-any-return]
+    # Without redis-py's own retries: it would wait for seconds before it tells that it was refused.
+    never = Retry(NoBackoff(), 0)
+    return redis.Redis(port=server.port, retry=never, decode_responses=True, **options)  # type: ignore[call-overload,no-any-return]
 
 
 def test_shutdown_ends_the_process_and_keeps_what_was_acknowledged(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 import redis
 import redis.asyncio
+from redis.backoff import NoBackoff
 from redis.cache import CacheConfig
 from redis.connection import CacheProxyConnection
+from redis.retry import Retry
 
 from spoold.testing.process import ServerProcess
 
@@ -23,7 +25,9 @@ MESSAGE = b"x" * 50_000
 
 
 def client_of(server: ServerProcess, **options: object) -> redis.Redis:
-    return redis.Redis(port=server.port, **options)  # type: ignore[call-overload,no-any-return]
+    # Without redis-py's own retries: it would wait for seconds before it tells that it was refused.
+    never = Retry(NoBackoff(), 0)
+    return redis.Redis(port=server.port, retry=never, **options)  # type: ignore[call-overload,no-any-return]
 
 
 @contextmanager
