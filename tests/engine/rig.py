@@ -14,7 +14,7 @@ import pytest
 from spoold.core.errors import WritesRefused
 from spoold.engine import batch as batch_module
 from spoold.engine import env as env_module
-from spoold.engine.batch import Batch, Section
+from spoold.engine.batch import Batch, NoRoom, Section
 from spoold.engine.commit import Commit, JournalLog, Lost, open_commit
 from spoold.engine.env import SYSTEM_FORMAT, SYSTEM_ID, SYSTEM_TURN
 from spoold.engine.journal import HEADER_BYTES, NAMES, Journal
@@ -31,6 +31,7 @@ class TinyMap:
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(env_module, "FIRST_MAP_BYTES", map_bytes)
         self.patch.setattr(env_module, "HEADROOM_BYTES", 4096)
+        self.patch.setattr(env_module, "MOST_COPIED_BYTES", 0)
         self.patch.setattr(batch_module, "BUFFER_MUTATIONS", buffer_mutations)
 
     def __enter__(self) -> TinyMap:
@@ -59,6 +60,22 @@ def apply_to(model: dict[bytes, bytes], sections: list[Section]) -> None:
         else:
             for key in [key for key in model if section[0] <= key < section[1]]:
                 del model[key]
+
+
+def bring_back(batch: Batch, durable: int, log: list[tuple[int, list[Section]]]) -> None:
+    """Into a larger map, what was applied behind the turn `durable`: as `Commit.rebuild` does it."""
+    batch.restoring = True
+    while True:
+        batch.restart(durable, larger=True)
+        try:
+            for turn, sections in log:
+                if turn > durable:
+                    batch.replay(turn, sections)
+            batch.apply()
+            break
+        except NoRoom:
+            continue
+    batch.restoring = False
 
 
 class Disk:

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.engine.rig import TinyMap, apply_to, state_of
+from tests.engine.rig import TinyMap, apply_to, bring_back, state_of
 
 from spoold.core.errors import EngineError
 from spoold.engine import batch as batch_module
-from spoold.engine.batch import Batch, NoRoom, Section
+from spoold.engine.batch import Batch, Section
 from spoold.engine.env import Environment
 
 keys = st.integers(0, 60).map(lambda number: b"k%02d" % number)
@@ -52,18 +52,9 @@ class BatchMachine(RuleBasedStateMachine):
         self.batch.recover = self._recover
 
     def _recover(self, reason: str | None) -> None:
-        """The map was full to the last page: what `Commit.rebuild` does."""
+        """The map was full to the last page."""
         assert reason is None
-        self.batch.restoring = True
-        while True:
-            self.batch.restart(self.durable, larger=True)
-            try:
-                self._replay()
-                self.batch.apply()
-                break
-            except NoRoom:
-                continue
-        self.batch.restoring = False
+        bring_back(self.batch, self.durable, self.log)
 
     def _note_commit(self, turn: int) -> None:
         assert turn <= self.turn
@@ -217,11 +208,23 @@ class Opened:
         self.env = Environment(directory, synced=False)
         self.batch = Batch(self.env)
         self.first_map = self.env.map_bytes()
+        self.log: list[tuple[int, list[Section]]] = []
+        self.durable = self.env.turn
+        self.batch.on_commit = lambda turn: setattr(self, "durable", turn)
+        self.batch.recover = lambda reason: bring_back(self.batch, self.durable, self.log)
 
     def kept(self, turn: int, changes: dict[bytes, bytes | None]) -> None:
         self.batch.fresh.update(changes)
-        assert self.batch.sections()
+        self.keep(turn)
+
+    def keep(self, turn: int) -> None:
+        self.log.append((turn, self.batch.sections()))
+        assert self.log[-1][1]
         self.batch.keep(turn)
+
+    def replay(self, turn: int, sections: list[Section]) -> None:
+        self.log.append((turn, sections))
+        self.batch.replay(turn, sections)
 
     @property
     def has_grown(self) -> bool:
@@ -302,7 +305,7 @@ def test_a_checkpoint_makes_room(opened: Opened) -> None:
 
 
 def test_a_replayed_turn_makes_room(opened: Opened) -> None:
-    opened.batch.replay(1, [large(*range(30)), (b"k05", b"k08"), large(*range(30, 60))])
+    opened.replay(1, [large(*range(30)), (b"k05", b"k08"), large(*range(30, 60))])
     assert len(state_of(opened.batch)) == 57
     assert opened.has_grown
 
@@ -326,13 +329,17 @@ def test_growth_commits_whole_turns_only(tmp_path: Path) -> None:
         batch = opened.batch
         states = [{}]
         seen: list[int] = []
-        batch.on_commit = seen.append
+
+        def note(turn: int) -> None:
+            seen.append(turn)
+            opened.durable = turn
+
+        batch.on_commit = note
         for turn in range(1, 40):
             batch.put(b"a%02d" % turn, b"x")
             batch.scan(b"a", b"b", 1)  # a part of the turn is in the child
             batch.put(b"k%02d" % turn, LARGE)
-            assert batch.sections()
-            batch.keep(turn)
+            opened.keep(turn)
             states.append(state_of(batch))
             if seen:
                 copy = tmp_path / f"copy{turn}"

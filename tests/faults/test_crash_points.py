@@ -23,7 +23,7 @@ MAP = tuple(name for name in crashpoints.NAMES if name.startswith("map-"))
 SMALL_JOURNAL = ("--journal-size", "32kb")
 PADDING = bytes(500)
 # Two of these and the map is made larger.
-HUGE = bytes(64 * 1024 * 1024)
+HUGE = bytes(48 * 1024 * 1024)
 
 
 class Life:

@@ -14,9 +14,10 @@ Invariants: while the child is open the buffer is empty. The open transaction ho
 what the child holds, in order; the batch of the turn is `_sections` and then `fresh`. A value of None in either dict is
 a deletion.
 
-A full map ends the transaction that meets it. What the open transaction holds is then committed under the number of
-its last turn, and the work is done again in a larger map. Where that commit fails too, the log has what was lost:
-`recover`. Applying a batch twice gives the same state as applying it once, since mutations are blind.
+A full map ends the transaction that meets it. Where that is the turn's child, what the open transaction holds is
+committed under the number of its last turn, and the child's work is done again in a larger map. Where it is the open
+transaction itself, or that commit fails, the log has what was lost: `recover`. Applying a batch twice gives the same
+state as applying it once, since mutations are blind.
 """
 
 from __future__ import annotations
@@ -252,12 +253,12 @@ class Batch:
     def apply(self) -> None:
         """Bring the committed turns' mutations into the open transaction.
 
-        raises: EngineError (the disk failed); the transaction is then as it was before.
+        raises: EngineError: see `lost`.
         """
         if not self._buffer:
             self._applied_turn = self._kept_turn
             return
-        self._in_bulk(lambda child: _write(child, self._buffer))
+        self._in_bulk(lambda txn: _write(txn, self._buffer))
         self.applied += len(self._buffer)
         self._buffer = {}
         self._applied_turn = self._kept_turn
@@ -321,7 +322,7 @@ class Batch:
             else:
                 self.apply()
                 start, stop = section
-                self._in_bulk(lambda child: _delete_range(child, start, stop))  # noqa: B023 - runs at once
+                self._in_bulk(lambda txn: _delete_range(txn, start, stop))  # noqa: B023 - runs at once
         self._kept_turn = turn
         if len(self._buffer) >= BUFFER_MUTATIONS:
             self.apply()
@@ -380,24 +381,22 @@ class Batch:
                 raise EngineError(f"LMDB: {error}") from error
 
     def _in_bulk(self, work: Callable[[lmdb.Transaction], None]) -> None:
-        """Run `work` for committed turns, all of it or nothing; where the map is full, make room and run it again.
+        """Run `work` for committed turns.
 
-        raises: EngineError (the disk failed); the transaction is then as it was before.
+        It runs in the open transaction itself, without a child: a child copies each page that it touches, which would
+        double the cost. So a failure spoils the transaction, and what it held comes back from the log, these turns too.
+        raises: EngineError: see `lost`.
         """
-        while True:
-            child = None
-            try:
-                child = self._env.begin(self._txn)
-                work(child)
-                child.commit()
-                return
-            except lmdb.MapFullError:
-                _abort(child)
-                self._grow()
-            except lmdb.Error as error:
-                _abort(child)
-                self._check()
-                raise EngineError(f"LMDB: {error}") from error
+        try:
+            work(self._txn)
+        except lmdb.MapFullError as error:
+            self.lost = True
+            if self.restoring:
+                raise NoRoom("the map is full") from error
+            self.recover(None)
+        except lmdb.Error as error:
+            self.lost = True
+            raise EngineError(f"LMDB: {error}") from error
 
     def _check(self) -> None:
         """Set `lost` if LMDB gave the open transaction up: it does so when it meets a damaged page."""

@@ -36,10 +36,12 @@ RESTORING: Final = "data.mdb.restoring"
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
 
-# The map starts small and grows between turns. The headroom is larger than what the turns between two checkpoints
-# usually write, so that growing in the middle of a turn (which works, but redoes that turn) stays rare.
+# The map starts small and grows between turns. Between two checkpoints each page is copied once at most, and what is
+# new is far less than the headroom: only very large values meet the end of the map, and then the turns since the last
+# checkpoint are brought in again from the log. Of very large data no more is copied than the second number.
 FIRST_MAP_BYTES: Final = 256 * 1024 * 1024
 HEADROOM_BYTES: Final = 128 * 1024 * 1024
+MOST_COPIED_BYTES: Final = 1024 * 1024 * 1024
 
 
 class Environment:
@@ -87,7 +89,7 @@ class Environment:
         self._check_mapped()
         info = self.env.info()
         used = (info["last_pgno"] + 1) * self.env.stat()["psize"]
-        wanted = max(used + HEADROOM_BYTES, at_least_bytes)
+        wanted = max(used + min(used, MOST_COPIED_BYTES) + HEADROOM_BYTES, at_least_bytes)
         size = info["map_size"]
         if wanted <= size:
             return
