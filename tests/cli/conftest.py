@@ -17,7 +17,7 @@ from spoold.testing.process import ServerProcess
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Run a command line; nothing of the developer's own settings reaches it."""
-    for name in ("SPOOLD_URL", "SPOOLD_DATA", "SPOOLD_PASSWORD"):
+    for name in ("SPOOLD_URL", "SPOOLD_DATA", "SPOOLD_PASSWORD", "SPOOLD_CONFIG"):
         monkeypatch.delenv(name, raising=False)
     runner = CliRunner()
     return lambda *words, **options: runner.invoke(main, [str(word) for word in words], **options)

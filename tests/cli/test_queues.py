@@ -9,6 +9,7 @@ import pytest
 from click.testing import Result
 
 from spoold.cli.queues import rate, row
+from spoold.cli.shown import count_of
 from spoold.client.redis import Client
 
 Run = Callable[..., Result]
@@ -38,7 +39,7 @@ def test_items_go_in_by_arguments_and_come_out_in_their_order(at: Run, client: C
 def test_lines_of_standard_input_become_items(
     at: Run, client: Client, options: tuple[str, ...], text: bytes, items: list[bytes]
 ) -> None:
-    assert at("push", "q", *options, input=text).output == f"{len(items)} items\n"
+    assert at("push", "q", *options, input=text).output == count_of(len(items), "item") + "\n"
     assert client.call("LRANGE", "q", 0, -1) == items
 
 
@@ -123,7 +124,8 @@ def test_peek_shows_and_takes_nothing(at: Run, told: Callable[..., Any], client:
     assert told("peek", "q")[2] == [{"base64": "/w=="}]
     client.call("ZADD", "z", 2.5, "m")
     assert at("peek", "z").output == "m  2.5\n"
-    assert at("peek", "none").output == ""
+    nothing = at("peek", "none")
+    assert (nothing.exit_code, nothing.stdout, nothing.stderr) == (0, "", "spoold: nothing is in none\n")
     assert client.call("LLEN", "q") == 3
 
 
@@ -152,7 +154,7 @@ def test_purge_asks_first(at: Run, told: Callable[..., Any], client: Client) -> 
     assert client.call("LLEN", "q") == 5
     asked = at("purge", "q", "none", input="y\n")
     assert "q: 5 items" in asked.stderr
-    assert asked.stdout.endswith("1 queues, 5 items\n")
+    assert asked.stdout.endswith("1 queue, 5 items\n")
     assert told("purge", "s", "--yes") == {"deleted": 1, "items": 1}
     assert told("purge", "s", "--yes") == {"deleted": 0, "items": 0}
     assert client.call("DBSIZE") == 0

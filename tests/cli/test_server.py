@@ -141,6 +141,13 @@ def test_passwords(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) ->
         assert run("bench", "ping", "-n", 10, "--url", f"redis://:secret@127.0.0.1:{server.port}").exit_code == 0
         monkeypatch.setenv("SPOOLD_PASSWORD", "secret")
         assert run("status", "--url", server.url).exit_code == 0
+        monkeypatch.delenv("SPOOLD_PASSWORD")
+        # As in a container that is given its password in a file: its health check must not fail for that.
+        (tmp_path / "spoold.toml").write_text('password = "secret"\n')
+        monkeypatch.setenv("SPOOLD_CONFIG", str(tmp_path / "spoold.toml"))
+        assert run("status", "--url", server.url).exit_code == 0
+        monkeypatch.setenv("SPOOLD_CONFIG", str(tmp_path / "nothing.toml"))
+        assert run("status", "--url", server.url).exit_code == 4
 
 
 def test_a_redis_that_is_no_spoold_is_told(run: Run, redis_server: Any) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+import redis
 from tests.console.conftest import ACTION, PASSWORD, Site, open_site, text
 
 from spoold.console.logins import ATTEMPTS
@@ -171,7 +172,7 @@ def test_a_unix_socket_serves_too(tmp_path) -> None:
 
 
 def test_what_is_no_http_is_answered_and_the_server_goes_on(site: Site) -> None:
-    for junk in (b"\x00" * 100, b"GET / HTTP/9\r\n\r\n", b"*1\r\n$4\r\nPING\r\n", b"GET /" + b"a" * 100_000):
+    for junk in (b"\x00" * 100, b"GET / HTTP/9\r\n\r\n", b"GET /" + b"a" * 100_000):
         with socket.create_connection((LOOPBACK, site.port), 10) as connection:
             connection.sendall(junk)
             connection.shutdown(socket.SHUT_WR)
@@ -182,6 +183,11 @@ def test_what_is_no_http_is_answered_and_the_server_goes_on(site: Site) -> None:
                 answer = b""
             assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
     assert site.http.get("/healthz").status_code == 200
+
+
+def test_a_redis_client_is_told_that_it_is_at_the_wrong_door(site: Site) -> None:
+    with redis.Redis(port=site.port) as client, pytest.raises(redis.ResponseError, match="this port speaks HTTP"):
+        client.execute_command("PING")
 
 
 def test_the_console_speaks_tls_where_its_address_says_so(tmp_path) -> None:

@@ -19,8 +19,9 @@ import click
 
 from spoold.client.errors import CommandError, ConnectionFailed
 from spoold.client.redis import Client
-from spoold.core.errors import EngineError, SpooldError
+from spoold.core.errors import EngineError, SettingsError, SpooldError
 from spoold.operations.files import OperationError
+from spoold.settings import from_process
 
 DEFAULT_URL: Final = "redis://127.0.0.1:6379/0"
 FAILED: Final = 1
@@ -43,7 +44,7 @@ def url_option(function: F) -> F:
         show_default=True,
         metavar="URL",
         help="The server: redis://[[USER]:PASSWORD@]HOST[:PORT][/DB], rediss:// with TLS (?ssl_ca_certs=FILE) or "
-        "unix:///PATH[?db=N]. A password may also be given as SPOOLD_PASSWORD.",
+        "unix:///PATH[?db=N]. A password may also be given as SPOOLD_PASSWORD, or in the file SPOOLD_CONFIG.",
     )(function)
 
 
@@ -67,12 +68,11 @@ def asks(function: Callable[..., Any]) -> Callable[..., Any]:
 def client_of(url: str, option: str = "--url", database: int | None = None) -> Client:
     """A client of the server at `url`; of another database of it if that is given.
 
-    option: that named it; SPOOLD_PASSWORD is for the server at `--url` alone.
+    option: that named it; SPOOLD_PASSWORD, and that in SPOOLD_CONFIG, are for the server at `--url` alone.
     raises: click.BadParameter: `url` is no address.
     """
     given: dict[str, Any] = {"name": "spoold-cli"}
-    password = os.environ.get("SPOOLD_PASSWORD")
-    if password and option == "--url" and "@" not in url:
+    if option == "--url" and "@" not in url and (password := _password()):
         given["password"] = password
     if database is not None:
         given["db"] = database
@@ -80,6 +80,17 @@ def client_of(url: str, option: str = "--url", database: int | None = None) -> C
         return Client.from_url(url, **given)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint=option) from error
+
+
+def _password() -> str | None:
+    """SPOOLD_PASSWORD; else that of the file that the server was started with, where we may read it (SPOOLD_CONFIG)."""
+    password = os.environ.get("SPOOLD_PASSWORD")
+    if password or not os.environ.get("SPOOLD_CONFIG"):
+        return password
+    try:
+        return from_process({}, None).password
+    except SettingsError:
+        return None  # if the server asks for one, its refusal tells
 
 
 class failing:  # noqa: N801 - reads as a word: `with failing():`

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 import click
 
 from spoold.cli.asking import asks, fail, json_option, pages
-from spoold.cli.shown import number_of, print_json, print_table, progress_bar, size_of, span_of, text_of
+from spoold.cli.shown import count_of, number_of, print_json, print_table, progress_bar, size_of, span_of, text_of
 from spoold.client.redis import Client
 
 # Queues that are kept in memory by one look at them.
@@ -149,6 +149,9 @@ def peek(client: Client, as_json: bool, name: str, number: int, full: bool) -> N
         return
     for item in found:
         click.echo("  ".join(text_of(_bytes(part), 0 if full else _ITEM_CHARACTERS) for part in item))
+    if not found and number:
+        # A name that is mistyped looks like a queue that is empty.
+        click.echo(f"spoold: nothing is in {text_of(name.encode('utf-8', 'surrogateescape'))}", err=True)
 
 
 @click.command()
@@ -203,7 +206,7 @@ def push(
     if as_json:
         print_json({"pushed": pushed})
     else:
-        click.echo(f"{pushed:,} items")
+        click.echo(count_of(pushed, "item"))
 
 
 @click.command()
@@ -276,7 +279,7 @@ def move(client: Client, as_json: bool, source: str, target: str, number: int | 
     if as_json:
         print_json({"moved": moved})
     else:
-        click.echo(f"{moved:,} items")
+        click.echo(count_of(moved, "item"))
 
 
 @click.command()
@@ -293,13 +296,13 @@ def purge(client: Client, as_json: bool, names: tuple[str, ...], yes: bool) -> N
     there = {name: length for name, length in lengths.items() if length is not None}
     if there and not yes:
         for name, length in there.items():
-            click.echo(f"{text_of(name.encode('utf-8', 'surrogateescape'))}: {length:,} items", err=True)
+            click.echo(f"{text_of(name.encode('utf-8', 'surrogateescape'))}: {count_of(length, 'item')}", err=True)
         click.confirm("Delete them?", abort=True, err=True)
     deleted = client.call("UNLINK", *there) if there else 0
     if as_json:
         print_json({"deleted": deleted, "items": sum(there.values())})
     else:
-        click.echo(f"{deleted:,} queues, {sum(there.values()):,} items")
+        click.echo(f"{count_of(deleted, 'queue')}, {count_of(sum(there.values()), 'item')}")
 
 
 @click.command()

@@ -111,10 +111,16 @@ def _announce(app: App) -> None:
         lines.append(f"  data        {app.directory.resolve()}")
         lines.append(f"  durability  {app.settings.durability}")
     for first in [address for kind, address in app.listeners if kind == "redis"][:1]:
-        url = f"unix://{first.path}" if first.path else f"redis{'s' * first.tls}://{first.host}:{first.port}/0"
+        url = f"unix://{first.path}" if first.path else f"redis{'s' * first.tls}://{_near(first.host)}:{first.port}/0"
         lines.append(f"  connect     {url}")
     click.echo("\n".join(lines))
     sys.stdout.flush()
+
+
+def _near(host: str) -> str:
+    """Where a client on this machine finds what listens on `host`; all addresses of the machine are none."""
+    near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is opened
+    return f"[{near}]" if ":" in near else near
 
 
 def _allow_files(max_clients: int) -> None:

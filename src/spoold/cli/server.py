@@ -17,6 +17,7 @@ from spoold.cli.queues import COLUMNS as QUEUE_COLUMNS
 from spoold.cli.queues import MOST_QUEUES, ORDERS, look, rate, row
 from spoold.cli.shown import (
     console,
+    count_of,
     number_of,
     print_json,
     print_pairs,
@@ -29,8 +30,11 @@ from spoold.cli.shown import (
 from spoold.client.redis import Client
 
 _UNHEALTHY: Final = 1
-# Lines of `top` besides those of queues.
-_FRAME_LINES: Final = 9
+# Lines of `top` besides those of the server and of queues: the table's head and rule, and blank ones.
+_FRAME_LINES: Final = 5
+# On a terminal with fewer lines `top` tells only the most important of the server.
+_LOW_LINES: Final = 20
+_ALWAYS_TOLD: Final = ("health", "traffic", "queues")
 
 
 def status_of(client: Client, queues: list[dict[str, Any]], *, complete: bool) -> dict[str, Any]:
@@ -80,6 +84,7 @@ def status_lines(status: dict[str, Any]) -> list[tuple[str, str]]:
     oldest_s = status["oldest_item_s"]
     more = "" if status["queues_complete"] else "more than "
     came, went = size_of(status["in_bytes_per_s"]), size_of(status["out_bytes_per_s"])
+    held = f"{count_of(status['items'], 'item')}, {count_of(status['leases'], 'lease')}"
     return [
         ("health", ("ok: " if status["healthy"] else "NOT OK: ") + status["state"]),
         ("server", f"{status['version']}, up for {span_of(status['uptime_s'])}, durability {status['durability']}"),
@@ -94,7 +99,7 @@ def status_lines(status: dict[str, Any]) -> list[tuple[str, str]]:
         ("memory", f"{size_of(status['memory_bytes'])} of {size_of(status['memory_total_bytes'])}"),
         ("disk", size_of(status["data_bytes"]) + ("" if free is None else f", {size_of(free)} free")),
         ("keys", f"{status['keys']:,} in all databases, {status['keys_expiring']:,} expire"),
-        ("queues", f"{more}{status['queues']:,} with {status['items']:,} items, {status['leases']:,} leases"),
+        ("queues", f"{more}{status['queues']:,} with {held}"),
         ("oldest", "not known" if oldest_s is None else f"item of {span_of(max(oldest_s, 0))} ago"),
     ]
 
@@ -233,10 +238,17 @@ def top(client: Client, as_json: bool, interval: float, order: str, pattern: str
                 print_json({**found, "top": queues[:20]})
                 sys.stdout.flush()
                 continue
-            shown = queues[: max(out.height - _FRAME_LINES - 6, 1)]
-            now_ms = time.time() * 1000
-            lines = [Text(f"{name:<8}{value}") for name, value in status_lines(found)]
-            live.update(Group(*lines, table(QUEUE_COLUMNS, [row(queue, now_ms) for queue in shown])), refresh=True)
+            live.update(_screen(status_lines(found), queues, out.width, out.height), refresh=True)
+
+
+def _screen(status: list[tuple[str, str]], queues: list[dict[str, Any]], width: int, height: int) -> Group:
+    """What `top` shows on a terminal of that size."""
+    if height < _LOW_LINES:
+        status = [pair for pair in status if pair[0] in _ALWAYS_TOLD]
+    now_ms = time.time() * 1000
+    lines = [Text(f"{name:<8}{value}", no_wrap=True, overflow="ellipsis") for name, value in status]
+    rows = [row(queue, now_ms) for queue in queues[: max(height - len(lines) - _FRAME_LINES, 1)]]
+    return Group(*lines, table(QUEUE_COLUMNS, rows, width=width))
 
 
 def _is_database(name: str) -> bool:

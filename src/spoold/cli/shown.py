@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import click
 from rich import box
@@ -64,21 +64,36 @@ def console(*, errors: bool = False) -> Console:
     return Console(file=sys.stderr if errors else sys.stdout, highlight=False, markup=False, emoji=False)
 
 
-def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], title: str = "") -> Table:
-    """A table for a terminal."""
+# The first column, of names, is made no narrower for the sake of others.
+_NAME_WIDTH: Final = 16
+# Between two columns, and at the table's edges.
+_GAP: Final = 3
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], title: str = "", width: int = 80) -> Table:
+    """A table for a terminal of so many characters: names are folded; columns that have no room are left out.
+
+    Those further right go first, so the columns come in the order of what people want to know.
+    """
+    widths = [max(map(len, (heading, *(row[at] for row in rows)))) + _GAP for at, (heading, _) in enumerate(columns)]
+    fit = len(columns)
+    while fit > 2 and min(widths[0], _NAME_WIDTH) + sum(widths[1:fit]) > width:
+        fit -= 1
     shown = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    for heading, side in columns:
-        shown.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")
+    for at, (heading, side) in enumerate(columns[:fit]):
+        room = max(width - sum(widths[1:fit]) - _GAP, 1) if not at else None
+        justify: Literal["left", "right"] = "right" if side == "right" else "left"
+        shown.add_column(heading, justify=justify, overflow="fold", no_wrap=bool(at), max_width=room)
     for row in rows:
-        shown.add_row(*(Text(cell) for cell in row))
+        shown.add_row(*(Text(cell) for cell in row[:fit]))
     return shown
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], title: str = "") -> None:
-    """Write a table: ruled on a terminal; elsewhere in plain columns of which none is cut or broken."""
+    """Write a table: ruled and as wide as the terminal; elsewhere in plain columns of which none is cut or broken."""
     out = console()
     if out.is_terminal:
-        out.print(table(columns, rows, title))
+        out.print(table(columns, rows, title, out.width))
         return
     if title:
         click.echo(title)
@@ -90,6 +105,11 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], title:
             for cell, width, (_, side) in zip(line, widths, columns, strict=True)
         )
         click.echo("  ".join(cells).rstrip())
+
+
+def count_of(count: int, what: str) -> str:
+    """A number of things for people: `1 item`, `2,000 items`."""
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
 def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:

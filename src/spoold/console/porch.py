@@ -97,6 +97,9 @@ class Console:
             log.error("no console: %s", error, exc_info=error)
 
 
+_NOT_REDIS: Final = b"-ERR this port speaks HTTP (--http); Redis clients are served at the address of --redis\r\n"
+
+
 class Porch(asyncio.Protocol):
     """One HTTP client: counts it, lets it wait until the rest is loaded, then hands everything on."""
 
@@ -108,6 +111,7 @@ class Porch(asyncio.Protocol):
         self._opening: asyncio.Task[None] | None = None
         self._silence: asyncio.TimerHandle | None = None
         self._early: list[bytes] = []
+        self._heard = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there: admit it, if there is room."""
@@ -140,7 +144,13 @@ class Porch(asyncio.Protocol):
             self._inner.data_received(data)
 
     def data_received(self, data: bytes) -> None:
-        """Hand it on."""
+        """Hand it on, unless it is a Redis client's, who else would wait for the end of what is no request of HTTP."""
+        if not self._heard:
+            self._heard = True
+            if data.startswith(b"*") and self._transport is not None:
+                self._transport.write(_NOT_REDIS)
+                self._transport.close()
+                return
         if self._inner is not None:
             self._inner.data_received(data)
             # The library closes connections that are idle between requests, but none that never ends its first one.
