@@ -302,6 +302,8 @@ def test_a_flipped_bit_anywhere_in_the_last_records_drops_them(segments: Segment
     whole = segments.read()
     bounds = records(whole)
     for position in range(bounds[2][0], bounds[3][1]):
+        if position % 5 and not any(whole[position - 16 : position + 1]):
+            continue  # of the zeros that fill a block up, some are enough
         damaged = bytearray(whole)
         damaged[position] ^= 1 << (position % 8)
         segments.write(bytes(damaged))

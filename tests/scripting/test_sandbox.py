@@ -156,7 +156,7 @@ def test_more_values_than_the_stack_holds_can_not_be_unpacked(room: Room) -> Non
     ],
 )
 def test_a_script_that_takes_all_memory_fails_and_leaves_it(room: Room, script: str) -> None:
-    room.scripts.limit_bytes = 24 * 1024 * 1024
+    room.scripts.limit_bytes = 12 * 1024 * 1024
     room("SET", "big", "v" * 1024 * 1024)
     reply = run(room, script)
     assert isinstance(reply, CommandError)
