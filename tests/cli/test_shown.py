@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import click
+from click.testing import CliRunner
 from rich.console import Console
 
+from spoold.cli.main import main
 from spoold.cli.queues import COLUMNS
 from spoold.cli.serve import _near
 from spoold.cli.server import _screen
@@ -50,6 +53,17 @@ def test_top_fits_a_small_terminal() -> None:
         assert len(lines) + 2 <= height
         assert max(map(len, lines)) <= width
         assert sum(line.split()[0] == "q" for line in lines) >= 1
+
+
+def test_help_lists_every_command_once_and_cuts_no_sentence_short() -> None:
+    result = CliRunner().invoke(main, ["--help"])
+    listed = [line.split(None, 1) for line in result.stdout.partition("\nServing:")[2].splitlines() if line[:2] == "  "]
+    with click.Context(main) as context:
+        assert sorted(name for name, _ in listed) == [
+            name for name in main.list_commands(context) if not main.get_command(context, name).hidden
+        ]
+    assert all("..." not in text for _, text in listed)
+    assert max(map(len, result.stdout.splitlines())) <= 80
 
 
 def test_one_thing_is_not_several() -> None:

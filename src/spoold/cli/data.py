@@ -109,7 +109,7 @@ def backup(as_json: bool, data: Path, target: Path) -> None:
 @data_option
 @click.argument("source", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def restore(as_json: bool, data: Path, source: Path) -> None:
-    """Make the data directory --data, which must be empty or not exist, from the backup SOURCE."""
+    """Bring the backup SOURCE back as --data, which must be empty or not exist."""
     with failing(), progress_bar("restore", in_bytes=True, quiet=as_json) as progress:
         label = restore_directory(source, data, progress)
     if as_json:

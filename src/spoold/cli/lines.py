@@ -47,7 +47,7 @@ def dump(data: Path, file: Path) -> None:
 @click.option("--skip", "existing", flag_value=Existing.SKIP.value, help="Leave keys that exist as they are.")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True), default="-")
 def load(as_json: bool, data: Path, existing: str | None, file: Path) -> None:
-    """Bring what `dump` wrote, from FILE (standard input), into --data. The server must be stopped.
+    """Bring what `dump` wrote into --data, from FILE (standard input). The server must be stopped.
 
     The directory is made if it does not exist. A key that exists ends it, unless --replace or --skip is given.
     """

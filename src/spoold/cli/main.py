@@ -43,12 +43,41 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
+# As the help groups them; what is missing here stands at the end.
+_SUBJECTS: Final = {
+    "Serving": ("serve", "simple"),
+    "Looking": ("status", "top", "queues", "leases", "peek", "clients", "monitor", "config", "bench"),
+    "Items": ("push", "pop", "move", "purge"),
+    "Data": ("backup", "restore", "verify", "compact", "dump", "load", "import", "export"),
+}
+_SHORT_CHARACTERS: Final = 62
+
+
+def _short(text: str) -> str:
+    """The first sentence of a help, as much of it as fits a line and still makes sense."""
+    sentence = text.strip().partition("\n\n")[0].replace("\n", " ").partition(". ")[0].rstrip(".")
+    for mark in (": ", "; ", " (", ", "):
+        if len(sentence) > _SHORT_CHARACTERS:
+            sentence = sentence.partition(mark)[0]
+    return sentence
+
+
 class _OnDemand(click.Group):
     """A group that imports a command when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names."""
         return sorted({*_COMMANDS, *self.commands})
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands by their subjects."""
+        named = {name for names in _SUBJECTS.values() for name in names}
+        others = tuple(name for name in self.list_commands(ctx) if name not in named)
+        for subject, names in (*_SUBJECTS.items(), ("Other", others)):
+            commands = [(name, self.get_command(ctx, name)) for name in names]
+            rows = [(name, _short(each.help or "")) for name, each in commands if each is not None and not each.hidden]
+            with formatter.section(subject):
+                formatter.write_dl(rows, col_max=12)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, or None if there is none of this name."""
@@ -64,9 +93,9 @@ def main() -> None:
     """A durable queue server that speaks the protocols your clients already speak.
 
     \b
-    spoold serve            serve Redis clients on 127.0.0.1:6379, data in ./spoold-data
+    spoold serve            serve Redis clients on port 6379, data in spoold-data
     spoold serve --memory   the same, keeping nothing
-    spoold simple           serve only huey's simple protocol, on 127.0.0.1:31337
+    spoold simple           serve only huey's simple protocol, on port 31337
     spoold status           ask the server at --url (SPOOLD_URL) how it is
     spoold backup DIR       copy the data of a server that runs, or does not
     """
