@@ -15,6 +15,11 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 # Options for the command behind a target: make serve ARGS="--memory", make test ARGS="-k journal"
 ARGS ?=
+# Processes that share the tests, a file at a time; 0 runs them in this one, for a debugger or `-x`.
+WORKERS ?= 2
+PYTEST := $(PY) -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Some images switch bytecode off: then each of the hundreds of servers that the tests start would compile all modules.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -28,12 +33,12 @@ serve: $(VENV)/.stamp-serve ## install into .venv and run a server on the defaul
 	$(VENV)/bin/spoold serve $(ARGS)
 
 test: $(VENV)/.stamp-test frameworks ## install what the tests need and run all of them
-	$(PY) -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 frameworks: $(ENVIRONMENTS:%=$(FRAMEWORKS)/%/.stamp) ## install the job frameworks that tests/frameworks runs on spoold
 
 quick: $(VENV)/.stamp-test ## run the tests that take no more than a few seconds
-	$(PY) -m pytest -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
 
 check: style types layers test ## everything that must hold before a change lands; the same in CI
 
