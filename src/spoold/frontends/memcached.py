@@ -31,7 +31,7 @@ class MemcachedDoor(Door):
         """limits: of what a client may send. facts: for `stats`."""
         self.limits = limits
         self.counts = Counts()
-        self.verbs = ValueVerbs(self.counts)
+        self.verbs = ValueVerbs(self.counts, dispatcher.admission)
         self.verbs.table |= MetaVerbs(self.counts).table
         dumps = Dumps()
         self.verbs.table |= dumps.table

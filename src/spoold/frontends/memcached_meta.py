@@ -17,7 +17,7 @@ from spoold.command.context import Context
 from spoold.datatypes.strings import marks, store
 from spoold.frontends import memcached_words as words
 from spoold.frontends.memcached_counts import Counts
-from spoold.frontends.memcached_verbs import Verb, change_number, extend, find, refuse_if_read_only
+from spoold.frontends.memcached_verbs import Verb, change_number, extend, find
 from spoold.frontends.memcached_words import (
     BAD_FORMAT,
     ERROR,
@@ -28,6 +28,7 @@ from spoold.frontends.memcached_words import (
     TOO_LARGE_LINE,
     parse_unsigned,
 )
+from spoold.frontends.refusals import refuse_write
 from spoold.keyspace.record import StringRecord
 
 _MOST_WORDS: Final = 19
@@ -102,7 +103,7 @@ class MetaVerbs:
         record = find(ks, key)
         created = False
         if record is None and b"N" in flags and ks.find(key) is None:
-            refuse_if_read_only(ctx)
+            refuse_write(ctx, adds=True)
             store.put(ks, key, b"")
             store.tell_put(ks, key)
             record = find(ks, key)
@@ -136,12 +137,12 @@ class MetaVerbs:
             parts.append(b" X")
             won = won or not had & marks.WON
         if won:
-            refuse_if_read_only(ctx)
+            refuse_write(ctx)
             parts.append(b" W")
             marks.mark(record, had | marks.WON)
             ctx.ks.changed(key, record)
         if due_ms != record.expire_ms:
-            refuse_if_read_only(ctx)
+            refuse_write(ctx)
             store.set_expiry(ctx.ks, key, record, due_ms)
         return b"".join(parts)
 
@@ -169,7 +170,7 @@ class MetaVerbs:
         key = _key(request[1], flags)
         if key is None:
             return _BAD_KEY
-        refuse_if_read_only(ctx)
+        refuse_write(ctx, adds=True)
         self.counts.cmd_meta += 1
         self.counts.cmd_set += 1
         mode = flags.get(b"M", b"S")
@@ -234,7 +235,7 @@ class MetaVerbs:
         flags, key, problem = _read_request(request)
         if problem is not None:
             return problem
-        refuse_if_read_only(ctx)
+        refuse_write(ctx)
         counts = self.counts
         counts.cmd_meta += 1
         record = find(ctx.ks, key)
@@ -268,7 +269,7 @@ class MetaVerbs:
         up = _UPWARDS.get(flags.get(b"M"))
         if up is None:
             return _BAD_ARITHMETIC_MODE
-        refuse_if_read_only(ctx)
+        refuse_write(ctx, adds=True)
         ks = ctx.ks
         existing = ks.find(key)
         self.counts.cmd_meta += 1

@@ -33,7 +33,7 @@ class QueueDoor(Door):
         self.reads = OpenReads(dispatcher)
         self.clients = 0
         self.connections = 0
-        self.verbs = QueueVerbs(self.reads, self.totals)
+        self.verbs = QueueVerbs(self.reads, self.totals, dispatcher.admission)
         self.verbs.table |= QueueStats(self, dispatcher.turn.clock.monotonic_s()).table
         super().__init__(dispatcher, self.verbs.run)
 

@@ -16,13 +16,14 @@ from typing import Any, Final
 
 from spoold import __version__
 from spoold.command.context import STILL_WAITING, Context, Wait
-from spoold.core.errors import CommandError, Misconf
+from spoold.core.errors import CommandError
 from spoold.datatypes.jobs import fanout, leases
 from spoold.datatypes.jobs import store as jobs
 from spoold.datatypes.lists import editing
 from spoold.datatypes.lists import store as lists
 from spoold.datatypes.lists.store import HEAD, TAIL, Tag
 from spoold.datatypes.lists.tags import is_due
+from spoold.dispatch.admission import Admission
 from spoold.dispatch.dispatcher import OUT_BYTES
 from spoold.dispatch.door import go_on_later
 from spoold.dispatch.session import session_of
@@ -55,15 +56,15 @@ from spoold.frontends.memcached_words import (
     TOO_LARGE_LINE,
     parse_unsigned,
 )
+from spoold.frontends.refusals import obstacle
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.record import ListRecord, TaggedListRecord
 from spoold.protocol.memcached import BAD_CHUNK, BAD_LENGTH, EMPTY_LINE, MISCOUNTED, TOO_LARGE
 
 _NOREPLY: Final = b"noreply"
 _MORE_OF_FLUSH: Final = b" more of flush_all"
-_WRITES: Final = frozenset(
-    (b"set", b"add", b"delete", b"flush", b"flush_all", b"monitor", b"confirm", MORE_OF_MONITOR, _MORE_OF_FLUSH)
-)
+_ADDS: Final = frozenset((b"set", b"add"))
+_WRITES: Final = _ADDS | {b"delete", b"flush", b"flush_all", b"monitor", b"confirm", MORE_OF_MONITOR, _MORE_OF_FLUSH}
 # Items that one turn gives to a `monitor`, and names that one turn of flush_all looks at.
 _ITEMS_A_TURN: Final = 64
 _NAMES_A_TURN: Final = 1000
@@ -80,9 +81,10 @@ class QueueVerbs:
     totals: what `stats` shows. table: verbs by name; those of other files are put into it.
     """
 
-    def __init__(self, reads: OpenReads, totals: Totals) -> None:
-        """reads: who holds which leases."""
+    def __init__(self, reads: OpenReads, totals: Totals, admission: Admission) -> None:
+        """reads: who holds which leases. admission: knows whether there is too much data."""
         self._reads = reads
+        self._admission = admission
         self._totals = totals
         self.table: dict[bytes, Verb] = {
             b"get": self.get,
@@ -110,8 +112,15 @@ class QueueVerbs:
         verb = self.table.get(request[0])
         if verb is None:
             return ERROR
-        if ctx.dbs.read_only and (request[0] in _WRITES or (request[0] == b"get" and not _only_looks(request))):
-            raise Misconf(session_of(ctx).dispatcher.turn.commit.failing)
+        if (ctx.dbs.read_only or self._admission.over_limit) and (
+            request[0] in _WRITES or (request[0] == b"get" and not _only_looks(request))
+        ):
+            adds = request[0] in _ADDS
+            error = obstacle(ctx, adds=adds)
+            if error is not None:
+                if request[-2 if adds else -1] == _NOREPLY:
+                    return b""
+                raise error
         return verb(ctx, request)
 
     # -- adding -------------------------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from spoold.command.context import Context
-from spoold.core.errors import Misconf
 from spoold.datatypes.strings import marks, store
+from spoold.dispatch.admission import Admission
 from spoold.dispatch.dispatcher import OUT_BYTES
 from spoold.dispatch.door import go_on_later
 from spoold.dispatch.session import session_of
@@ -41,6 +41,7 @@ from spoold.frontends.memcached_words import (
     TOUCHED,
     parse_unsigned,
 )
+from spoold.frontends.refusals import obstacle
 from spoold.keyspace import events
 from spoold.keyspace.keyspace import NEVER_MS, Keyspace
 from spoold.keyspace.record import StringRecord
@@ -55,12 +56,9 @@ _MORE: Final = b" more keys"
 
 _NOREPLY: Final = b"noreply"
 _BAD_DELETE: Final = b"CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n"
-_WRITES: Final = frozenset(
-    (
-        *(b"set", b"add", b"replace", b"append", b"prepend", b"cas", b"incr", b"decr", b"touch", b"gat", b"gats"),
-        *(b"delete", b"flush_all"),
-    )
-)
+_STORING: Final = frozenset((b"set", b"add", b"replace", b"append", b"prepend", b"cas"))
+_ADDS: Final = _STORING | {b"incr", b"decr"}
+_WRITES: Final = _ADDS | {b"touch", b"gat", b"gats", b"delete", b"flush_all"}
 
 Verb = Callable[[Context, list[Any]], bytes]
 
@@ -71,9 +69,10 @@ class ValueVerbs:
     counts: what `stats` shows. table: verbs by name; those of other files are put into it.
     """
 
-    def __init__(self, counts: Counts) -> None:
-        """counts: where they count what they do."""
+    def __init__(self, counts: Counts, admission: Admission) -> None:
+        """counts: where they count what they do. admission: knows whether there is too much data."""
         self.counts = counts
+        self._admission = admission
         self.table: dict[bytes, Verb] = {
             b"get": self.get,
             b"gets": self.gets,
@@ -108,8 +107,12 @@ class ValueVerbs:
         verb = self.table.get(request[0])
         if verb is None:
             return ERROR
-        if ctx.dbs.read_only and request[0] in _WRITES:
-            refuse_if_read_only(ctx)
+        if (ctx.dbs.read_only or self._admission.over_limit) and request[0] in _WRITES:
+            error = obstacle(ctx, adds=request[0] in _ADDS)
+            if error is not None:
+                if request[-2 if request[0] in _STORING else -1] == _NOREPLY:
+                    return b""
+                raise error
         return verb(ctx, request)
 
     # -- reading ------------------------------------------------------------------------------------------------
@@ -394,12 +397,6 @@ def find(ks: Keyspace, key: bytes) -> StringRecord | None:
     return record if record.__class__ is StringRecord else None
 
 
-def refuse_if_read_only(ctx: Context) -> None:
-    """raises: Misconf: the disk does not take writes."""
-    if ctx.dbs.read_only:
-        raise Misconf(session_of(ctx).dispatcher.turn.commit.failing)
-
-
 def change_number(ks: Keyspace, key: bytes, record: StringRecord, delta: int, *, up: bool) -> bool:
     """Add to, or take from, the number in a value; returns False, and does nothing, if there is none in it."""
     number = words.parse_number(record.value)
@@ -431,9 +428,6 @@ def _extra_word(verb: Verb, ctx: Context, request: list[bytes]) -> bytes:
     at = -2 if request[0] in _STORING else -1
     reply = verb(ctx, request[:-2] + request[-1:] if at == -2 else request[:-1])
     return b"" if request[at] == _NOREPLY else reply
-
-
-_STORING: Final = frozenset((b"set", b"add", b"replace", b"append", b"prepend", b"cas"))
 
 
 def _storage_problem(request: list[bytes]) -> bytes | None:

@@ -7,10 +7,11 @@ from typing import Any
 
 from spoold.command.context import Context
 from spoold.command.peer import Peer
-from spoold.core.errors import CommandError, Misconf
+from spoold.core.errors import CommandError
 from spoold.dispatch.dispatcher import Dispatcher
 from spoold.dispatch.door import Door
 from spoold.dispatch.session import Session, Wire
+from spoold.frontends.refusals import refuse_write
 from spoold.frontends.simple_verbs import VERBS, SimpleContext, Space
 from spoold.protocol.codec import Limits
 from spoold.protocol.simple import SimpleCodec, Value
@@ -44,8 +45,8 @@ class SimpleVerbs:
         count = len(request) - 1
         if not verb.least <= count <= verb.most:
             raise _wrong_number(request)
-        if verb.writes and ctx.dbs.read_only:
-            raise Misconf(self._dispatcher.turn.commit.failing)
+        if verb.writes and (ctx.dbs.read_only or (verb.adds and self._dispatcher.admission.over_limit)):
+            refuse_write(ctx, adds=verb.adds)
         return verb.run(ctx, *request[1:])
 
     def _other(self, request: list[Value]) -> int:

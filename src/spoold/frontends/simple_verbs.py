@@ -115,27 +115,28 @@ class SimpleContext(Context):
 class Verb(NamedTuple):
     """One verb.
 
-    least, most: arguments. writes: it may change data.
+    least, most: arguments. writes: it may change data. adds: it may make it larger.
     """
 
     run: Callable[..., Any]
     least: int
     most: float
     writes: bool
+    adds: bool
 
 
 VERBS: Final[dict[bytes, Verb]] = {}
 
 
-def verb(name: str, *, writes: bool) -> Callable[[F], F]:
-    """Declare a function as the verb `name`."""
+def verb(name: str, *, writes: bool, adds: bool = False) -> Callable[[F], F]:
+    """Declare a function as the verb `name`. writes, adds: as in `Verb`."""
 
     def mark(run: F) -> F:
         parameters = list(inspect.signature(run).parameters.values())[1:]
         any_number = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
         most = len(parameters) - any_number
         least = most - sum(parameter.default is not parameter.empty for parameter in parameters)
-        VERBS[name.encode()] = Verb(run, least, float("inf") if any_number else most, writes)
+        VERBS[name.encode()] = Verb(run, least, float("inf") if any_number else most, writes, adds)
         return run
 
     return mark
@@ -144,7 +145,7 @@ def verb(name: str, *, writes: bool) -> Callable[[F], F]:
 # -- queues -----------------------------------------------------------------------------------------------------------
 
 
-@verb("ENQUEUE", writes=True)
+@verb("ENQUEUE", writes=True, adds=True)
 def enqueue(ctx: SimpleContext, queue: Value, data: Value, priority: Value = None) -> int:
     """Add a value at the end of a queue, or behind those of the same priority: higher ones come first, 0 is none.
 
@@ -258,7 +259,7 @@ def flush(ctx: SimpleContext, queue: Value) -> int:
 # -- the schedule -----------------------------------------------------------------------------------------------------
 
 
-@verb("ADD", writes=True)
+@verb("ADD", writes=True, adds=True)
 def add(ctx: SimpleContext, timestamp: Value, data: Value) -> int:
     """Add a value to the schedule. returns: 1."""
     due_us, value = parse_timestamp(timestamp), _pack(ctx, data)
@@ -293,7 +294,7 @@ def flush_schedule(ctx: SimpleContext) -> int:
 # -- keys and values --------------------------------------------------------------------------------------------------
 
 
-@verb("SET", writes=True)
+@verb("SET", writes=True, adds=True)
 def set_(ctx: SimpleContext, key: Value, value: Value) -> int:
     """Give a key a value. returns: 1."""
     name = pack_name(key)
@@ -302,7 +303,7 @@ def set_(ctx: SimpleContext, key: Value, value: Value) -> int:
     return 1
 
 
-@verb("SETNX", writes=True)
+@verb("SETNX", writes=True, adds=True)
 def setnx(ctx: SimpleContext, key: Value, value: Value) -> int:
     """Give a key a value unless it has one. returns: 1, or 0 if it has."""
     name = pack_name(key)
@@ -336,7 +337,7 @@ def exists(ctx: SimpleContext, key: Value) -> int:
     return int(hashes.exists(ctx.ks, ctx.space.pairs, pack_name(key)))
 
 
-@verb("MSET", writes=True)
+@verb("MSET", writes=True, adds=True)
 def mset(ctx: SimpleContext, *keys_and_values: Value) -> int:
     """Give keys values. returns: how many pairs there were. raises: OddPairs."""
     if len(keys_and_values) % 2:
@@ -414,7 +415,7 @@ def _announce(ctx: SimpleContext, name: bytes) -> None:
 # -- counters ---------------------------------------------------------------------------------------------------------
 
 
-@verb("INCR", writes=True)
+@verb("INCR", writes=True, adds=True)
 def incr(ctx: SimpleContext, key: Value, amount: Value = 1) -> int:
     """Add to a counter, which begins at 0. returns: its new value. raises: BadAmount, NotACounter."""
     name = pack_name(key)
