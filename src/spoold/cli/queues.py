@@ -311,7 +311,11 @@ def purge(client: Client, as_json: bool, names: tuple[str, ...], yes: bool) -> N
 @click.argument("queue", required=False)
 @click.option("--most", default=1000, show_default=True, type=click.IntRange(1), help="List so many.")
 def leases(client: Client, as_json: bool, queue: str | None, most: int) -> None:
-    """List what was taken from queues under a lease and is not settled; of one QUEUE if it is given."""
+    """List what was taken from queues under a lease and is not settled; of one QUEUE if it is given.
+
+    Leases come from open reads of the memcached queue protocol. An item whose holder fails goes back to its queue,
+    however often: there is no queue for dead letters, so look for many attempts.
+    """
     words: list[str | bytes | int] = ["SPOOLD", "LEASES", 0, "COUNT", min(most, _PAGE)]
     if queue is not None:
         words += ["QUEUE", queue]

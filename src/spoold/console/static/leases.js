@@ -46,7 +46,7 @@ export function leases(context) {
   const table = leaseTable(context);
   const element = h("div", {},
     h("div", { class: "head" }, h("h1", {}, "Leases")),
-    h("p", { class: "soft" }, "Items that someone has taken and not yet settled. Retry puts an item back at the head of its queue at once; whoever holds it finds its lease ended."),
+    h("p", { class: "soft" }, "Items that someone has taken and not yet settled. Retry puts an item back at the head of its queue at once; whoever holds it finds its lease ended. Attempt tells how often it was handed out: nothing is set aside for failing often, so look for high ones."),
     h("p", {}, "\u00a0"),
     h("div", { class: "panel" }, table.element));
   return { element, refresh: table.refresh, title: "Leases" };
