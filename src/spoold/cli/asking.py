@@ -104,6 +104,8 @@ class failing:  # noqa: N801 - reads as a word: `with failing():`
         if isinstance(error, CommandError):
             denied = error.message.startswith(_DENIED)
             advice = "; give it in --url redis://:PASSWORD@HOST or SPOOLD_PASSWORD" if denied else ""
+            if error.message.startswith("ERR unknown command") and "SPOOLD" in error.message:
+                fail("the server at --url is no spoold: it answers as a Redis does, and does not know its queues")
             fail(error.message + advice, NOT_ALLOWED if denied else FAILED)
         if isinstance(error, ConnectionFailed):
             advice = "; is it running? (spoold serve) Another one is named with --url or SPOOLD_URL"
