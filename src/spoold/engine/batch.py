@@ -172,6 +172,13 @@ class Batch:
                 del keys[bisect_left(keys, stop) :]
             return keys
 
+    def scan_values(self, start: bytes, count: int) -> list[bytes]:
+        """The values of `count` keys from `start` on, of which the caller knows that they are there."""
+        self._settle()
+        with self._current().cursor() as cursor:
+            cursor.set_range(start)
+            return cast("list[bytes]", list(islice(cursor.iternext(keys=False, values=True), count)))
+
     # -- writing ------------------------------------------------------------------------------------------------
 
     def put(self, key: bytes, value: bytes) -> None:

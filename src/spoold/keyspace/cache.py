@@ -12,8 +12,8 @@ from typing import Final
 
 from spoold.keyspace.record import Record
 
-GENERATION_RECORDS: Final = 8192
-GENERATION_BYTES: Final = 4 * 1024 * 1024
+GENERATION_RECORDS: Final = 32_768
+GENERATION_BYTES: Final = 8 * 1024 * 1024
 
 
 class RecordCache:

@@ -40,6 +40,9 @@ _INTS: Final = tuple(b":%d\r\n" % number for number in range(_READY_INTS))
 
 _STRING: Final = b"$%d\r\n%b\r\n"
 
+# Items of one length, from so many on, are joined by the line that stands between them.
+_MANY: Final = 8
+
 STRING_HEADERS: Final = tuple(b"$%d" % length for length in range(1024))
 """The first lines of short strings, by length; `spoold.protocol.resp` compares with them too."""
 
@@ -111,11 +114,12 @@ def _short_strings(reply: list[bytes]) -> bytes:
     raises: TypeError if an item is no string; IndexError if one is longer than the table of headers.
     cost: half of what formatting each item takes.
     """
-    lines = [b"*%d" % len(reply)]
-    for item in reply:
-        lines += (STRING_HEADERS[len(item)], item)
-    lines.append(b"")
-    return b"\r\n".join(lines)
+    lengths = [*map(len, reply)]
+    header = STRING_HEADERS[lengths[0]]
+    if len(lengths) >= _MANY and lengths.count(lengths[0]) == len(lengths):
+        return b"*%d\r\n%b\r\n%b\r\n" % (len(reply), header, (b"\r\n%b\r\n" % header).join(reply))
+    headers = map(STRING_HEADERS.__getitem__, lengths)
+    return b"\r\n".join((b"*%d" % len(reply), *chain.from_iterable(zip(headers, reply, strict=True)), b""))
 
 
 def _entries(entries: list[Any], encode: Encoder) -> bytes:
