@@ -37,7 +37,11 @@ def python(code: str, *arguments: object, wait: bool = True) -> subprocess.Popen
         text=True,
     )
     if wait:
-        process.wait(WAIT_S)
+        try:
+            process.wait(WAIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise AssertionError(f"it did not end, but said {process.communicate()}") from None
     return process
 
 

@@ -6,11 +6,14 @@ One call at a time uses a line; whoever waits for its replies sleeps on the line
 from __future__ import annotations
 
 from collections.abc import Sequence
-from queue import SimpleQueue
-from typing import Any
+from queue import Empty, SimpleQueue
+from typing import Any, Final
 
 from spoold.dispatch.session import Session
 from spoold.protocol.answers import AnswerReader, Word
+
+# A wait is begun anew so often: a signal (Ctrl-C) that comes in the moment before it begins does not end it.
+_WAIT_S: Final = 1.0
 
 
 class Line:
@@ -35,7 +38,10 @@ class Line:
         feed = self._reader.feed
         replies: list[Any] = []
         while len(replies) < count:
-            data = get()
+            try:
+                data = get(True, _WAIT_S)
+            except Empty:
+                continue
             if data is None:
                 return None
             replies += feed(data)
