@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from spoold.command.describe import flag_names
 from spoold.core.errors import CommandError, WrongArity, WrongType
 from spoold.core.reply import NULL_ARRAY, OK
 from support.reachable import assert_nothing_is_left_over
@@ -479,9 +480,10 @@ def test_another_type_is_refused_and_left_as_it_is(room: Room, request_: str) ->
 def test_declarations_are_those_of_redis(
     room: Room, name: str, arity: int, flags: str, keys: tuple[int, int] | None
 ) -> None:
-    spec = room.table.entries[name].spec
+    entry = room.table.entries[name]
+    spec = entry.spec
     assert spec.arity == arity
-    assert {flag.name for flag in type(spec.flags) if flag in spec.flags} == set(flags.upper().split())
+    assert set(flag_names(entry)) == set(flags.split())
     first, last = keys or (0, None)
     assert (spec.keys.first, spec.keys.last or spec.keys.first) == (first, last or first)
     assert isinstance(room(name), WrongArity)
