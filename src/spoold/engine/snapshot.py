@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import struct
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -159,6 +159,10 @@ class Snapshot:
         except lmdb.Error as error:
             raise self._damaged(error) from error
 
+    def get_many(self, prefix: bytes, stems: Iterable[bytes]) -> list[bytes | None]:
+        """The value under each `prefix + stem`, or None."""
+        return [self.get(prefix + stem) for stem in stems]
+
     def _damaged(self, error: lmdb.Error) -> EngineError:
         return EngineError(f"{self.directory / DATA} is damaged: {error}")
 
@@ -173,6 +177,10 @@ class Snapshot:
         if reverse:
             return list(islice(self._descending(start, stop), limit))
         return [key for key, _ in islice(self.pairs(start, stop, values=False), limit)]
+
+    def scan_values(self, start: bytes, count: int) -> list[bytes]:
+        """The values of `count` keys from `start` on, of which the caller knows that they are there."""
+        return [value for _, value in islice(self.pairs(start), count)]
 
     def pairs(self, start: bytes = b"\0", stop: bytes = _END, *, values: bool = True) -> Iterator[tuple[bytes, bytes]]:
         """All pairs with start <= key < stop in order, one at a time in memory; empty values unless `values`."""
