@@ -39,6 +39,8 @@ _SCHEDULE_BODY = struct.Struct(">QQQQ")
 _ZSET_BODY = struct.Struct(">QQ")
 _STREAM_BODY = struct.Struct(">QQ16s16s16sQIQII")
 _LONG_NAME: Final = 0x80
+# How a string begins whose name is not long: nearly all records are of this kind.
+_SHORT_STRING: Final = b"\x01"
 
 # What a bytes object in a list takes besides its bytes.
 _KEY_OVERHEAD_BYTES: Final = 41
@@ -466,6 +468,11 @@ def decode(raw: bytes) -> tuple[Record, bytes | None]:
     raises: EngineError: no record.
     """
     try:
+        if raw[:1] == _SHORT_STRING:
+            _, expire_ms, stamp, flags = _STRING.unpack_from(raw)
+            string = StringRecord(raw[_STRING.size :], stamp, flags)
+            string.expire_ms = string.indexed_ms = expire_ms
+            return string, None
         type_byte, expire_ms = _HEAD.unpack_from(raw)
         name: bytes | None = None
         start = _HEAD.size
