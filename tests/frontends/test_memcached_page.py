@@ -12,20 +12,14 @@ from spoold.frontends.memcached_words import MAX_KEY_BYTES
 from spoold.protocol.memcached import KEYS_LINE_BYTES, LINE_BYTES
 from spoold.testing.process import LOOPBACK, ServerProcess, free_port
 from support.memcached import Doorway
+from support.page import Page
 from support.room import Room
 
-PAGE = (Path(__file__).parents[2] / "docs/protocols/memcached.md").read_text("utf-8")
-
-
-def rows(heading: str) -> list[list[str]]:
-    """The cells of the first table behind a heading."""
-    table = re.search(r"(?:^\|.*\n)+", PAGE.split(f"## {heading}\n")[1], re.MULTILINE)
-    assert table is not None
-    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))] for line in table[0].splitlines()[2:]]
+PAGE = Page("protocols/memcached.md")
 
 
 def test_the_example_runs_as_it_stands_there() -> None:
-    (session,) = examples(PAGE)
+    (session,) = examples(PAGE.text)
     port = free_port()
     with ServerProcess(options=("--memory", "--memcached", f"{LOOPBACK}:{port}")):
         assert run_session(session.replace("11211", str(port)), "memcached.md") == ""
@@ -34,14 +28,14 @@ def test_the_example_runs_as_it_stands_there() -> None:
 def test_the_table_lists_every_verb(tmp_path: Path) -> None:
     with Room(tmp_path) as room:
         verbs = {verb.decode() for verb in Doorway(room).door.verbs.table if not verb.startswith(b" ")}
-    listed = {text.split()[0] for row in rows("Requests") for text in re.findall(r"`([^`]+)`", row[0])}
+    listed = {text.split()[0] for row in PAGE.rows("Requests") for text in re.findall(r"`([^`]+)`", row[0])}
     assert listed == verbs
 
 
 def test_the_table_lists_every_flag_of_the_meta_commands() -> None:
     listed = {
         letter
-        for row in rows("Requests")
+        for row in PAGE.rows("Requests")
         if row[0].startswith("`m")
         for letter in re.findall(r"`([A-Za-z])`", row[1]) + ["M" for _ in re.findall(r"`M.`", row[1])]
     }
@@ -50,7 +44,7 @@ def test_the_table_lists_every_flag_of_the_meta_commands() -> None:
 
 
 def test_the_verbs_that_are_left_out_are_not_there(tmp_path: Path) -> None:
-    left_out = PAGE.split("no log to watch: ")[1].split(" are answered `ERROR`")[0]
+    left_out = PAGE.text.split("no log to watch: ")[1].split(" are answered `ERROR`")[0]
     with Room(tmp_path) as room:
         client = Doorway(room).client()
         for verb in re.findall(r"`(\w+)`", left_out):
@@ -58,5 +52,5 @@ def test_the_verbs_that_are_left_out_are_not_there(tmp_path: Path) -> None:
 
 
 def test_the_figures_are_those_of_the_code() -> None:
-    assert f"more than {MAX_KEY_BYTES} bytes" in PAGE
-    assert f"more than {LINE_BYTES:,} bytes, {KEYS_LINE_BYTES // 1024**2} MiB for" in PAGE
+    assert f"more than {MAX_KEY_BYTES} bytes" in PAGE.text
+    assert f"more than {LINE_BYTES:,} bytes, {KEYS_LINE_BYTES // 1024**2} MiB for" in PAGE.text

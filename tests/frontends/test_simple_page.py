@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from tests.test_readme import examples, run_session
 
@@ -13,19 +12,13 @@ from spoold.frontends.simple_verbs import PRIORITIES, STORES, VERBS
 from spoold.protocol.simple import MAX_DEPTH, NUMBER_BYTES
 from spoold.protocol.typed import ESCAPE, pack
 from spoold.testing.process import LOOPBACK, ServerProcess, free_port
+from support.page import Page
 
-PAGE = (Path(__file__).parents[2] / "docs/protocols/simple.md").read_text("utf-8")
-
-
-def rows(heading: str) -> list[list[str]]:
-    """The cells of the first table behind a heading."""
-    table = re.search(r"(?:^\|.*\n)+", PAGE.split(f"## {heading}\n")[1], re.MULTILINE)
-    assert table is not None
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[0].splitlines()[2:]]
+PAGE = Page("protocols/simple.md")
 
 
 def test_the_example_runs_as_it_stands_there() -> None:
-    (session,) = examples(PAGE)
+    (session,) = examples(PAGE.text)
     port = free_port()
     with ServerProcess(options=("--memory", "--simple", f"{LOOPBACK}:{port}")):
         assert run_session(session.replace("31337", str(port)), "simple.md") == ""
@@ -33,7 +26,7 @@ def test_the_example_runs_as_it_stands_there() -> None:
 
 def test_the_table_lists_every_command_with_its_arguments_and_its_method() -> None:
     listed = {}
-    for request, methods, _ in rows("Requests"):
+    for request, methods, _ in PAGE.rows("Requests"):
         name, *arguments = request.split()
         optional = sum(argument.startswith("[") for argument in arguments)
         most = float("inf") if "…" in arguments else len(arguments)
@@ -48,7 +41,7 @@ def test_the_table_lists_every_command_with_its_arguments_and_its_method() -> No
 
 
 def test_the_options_exist() -> None:
-    listed = {option for row in rows("`spoold simple`") for option in re.findall(r"`(-[^`]+)`", row[0])}
+    listed = {option for row in PAGE.rows("`spoold simple`") for option in re.findall(r"`(-[^`]+)`", row[0])}
     assert listed == {option for parameter in simple.params for option in parameter.opts}
 
 
@@ -60,4 +53,4 @@ def test_the_figures_are_those_of_the_code() -> None:
         f"`{ESCAPE.decode()}`".replace("\0", "\\0"),
         f"`{pack(7).decode()}`".replace("\0", "\\0").replace("\r\n", "\\r\\n"),
     ):
-        assert fact in PAGE
+        assert fact in PAGE.text

@@ -56,6 +56,12 @@ class _Timer:
         """Forget it."""
 
 
+def message(reply: Any) -> bytes:
+    """What an error says on the wire."""
+    assert isinstance(reply, CommandError), reply
+    return reply.message
+
+
 class Room(Upkeep):
     """Engine, keyspace, commands and dispatcher on real LMDB in `directory`.
 

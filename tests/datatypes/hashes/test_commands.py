@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from spoold.core.errors import CommandError
 from spoold.core.reply import OK
 from support.reachable import assert_nothing_is_left_over
-from support.room import Room
+from support.room import Room, message
 
 LONG = "f" * 600
 WRONG_TYPE = b"WRONGTYPE Operation against a key holding the wrong kind of value"
@@ -28,12 +26,6 @@ def told(room: Room) -> list[tuple[str, bytes, bytes]]:
     seen: list[tuple[str, bytes, bytes]] = []
     room.dbs[0].notify = lambda kind, event, name: seen.append((chr(kind), event, name))
     return seen
-
-
-def message(reply: Any) -> bytes:
-    """What an error says on the wire."""
-    assert isinstance(reply, CommandError), reply
-    return reply.message
 
 
 # -- HSET, HMSET, HSETNX --------------------------------------------------------------------------------------------

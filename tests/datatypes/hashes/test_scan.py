@@ -5,16 +5,14 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from spoold.command import selection
-from spoold.core.errors import CommandError
 from spoold.core.reply import Pairs
 from spoold.datatypes.hashes import scan
 from support.reachable import assert_nothing_is_left_over
-from support.room import Room
+from support.room import Room, message
 
 INT64_MAX = 2**63 - 1
 LONG = b"f" * 600
@@ -26,12 +24,6 @@ def _leaves_nothing_over(room: Room, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.setattr(scan, "_chance", random.Random(2))
     yield
     assert_nothing_is_left_over(room)
-
-
-def message(reply: Any) -> bytes:
-    """What an error says on the wire."""
-    assert isinstance(reply, CommandError), reply
-    return reply.message
 
 
 def fill(room: Room, count: int) -> dict[bytes, bytes]:

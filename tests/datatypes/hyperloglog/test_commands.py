@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from spoold.command.limits import PackedLimits
-from spoold.core.errors import CommandError
 from spoold.core.reply import OK
 from spoold.datatypes.hyperloglog.commands import pfcount
 from support.reachable import assert_nothing_is_left_over
-from support.room import Room
+from support.room import Room, message
 
 WRONG_TYPE = b"WRONGTYPE Operation against a key holding the wrong kind of value"
 NO_SKETCH = b"WRONGTYPE Key is not a valid HyperLogLog string value."
@@ -23,12 +21,6 @@ CORRUPT = b"INVALIDOBJ Corrupted HLL object detected"
 def _leaves_nothing_over(room: Room) -> Iterator[None]:
     yield
     assert_nothing_is_left_over(room)
-
-
-def message(reply: Any) -> bytes:
-    """What an error says on the wire."""
-    assert isinstance(reply, CommandError), reply
-    return reply.message
 
 
 def encoding(room: Room, key: str) -> bytes:

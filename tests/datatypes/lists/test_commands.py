@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from spoold.command.describe import flag_names
-from spoold.core.errors import CommandError, WrongArity, WrongType
+from spoold.core.errors import WrongArity, WrongType
 from spoold.core.reply import NULL_ARRAY, OK
 from support.reachable import assert_nothing_is_left_over
-from support.room import Room
+from support.room import Room, message
 
 NOT_AN_INTEGER = b"ERR value is not an integer or out of range"
 NOT_POSITIVE = b"ERR value is out of range, must be positive"
@@ -26,12 +25,6 @@ def _leaves_nothing_over(room: Room) -> Iterator[None]:
     room("SET", "string", "v")
     yield
     assert_nothing_is_left_over(room)
-
-
-def message(reply: Any) -> bytes:
-    """What an error says on the wire."""
-    assert isinstance(reply, CommandError), reply
-    return reply.message
 
 
 def elements(room: Room, name: str = "l") -> list[bytes]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from spoold.core.errors import CommandError, WrongType
+from spoold.core.errors import WrongType
 from spoold.core.reply import SetReply
 from spoold.datatypes.sets.store import MANY
 from support.reachable import assert_nothing_is_left_over
-from support.room import Room
+from support.room import Room, message
 
 
 @pytest.fixture(autouse=True)
@@ -22,12 +21,6 @@ def _leaves_nothing_over(room: Room) -> Iterator[None]:
     room("SADD", "c", *"456")
     yield
     assert_nothing_is_left_over(room)
-
-
-def message(reply: Any) -> bytes:
-    """What an error says on the wire."""
-    assert isinstance(reply, CommandError), reply
-    return reply.message
 
 
 RESULTS = [

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from spoold.command.describe import flag_names
-from spoold.core.errors import CommandError, WrongArity, WrongType
+from spoold.core.errors import WrongArity, WrongType
 from spoold.core.reply import SetReply
 from spoold.datatypes.sets.store import FEW, MANY
 from spoold.keyspace.record import SetRecord
 from support.reachable import assert_nothing_is_left_over
-from support.room import Room
+from support.room import Room, message
 
 NOT_POSITIVE = b"ERR value is out of range, must be positive"
 SYNTAX = b"ERR syntax error"
@@ -24,12 +24,6 @@ def _leaves_nothing_over(room: Room) -> Iterator[None]:
     room("SET", "string", "v")
     yield
     assert_nothing_is_left_over(room)
-
-
-def message(reply: Any) -> bytes:
-    """What an error says on the wire."""
-    assert isinstance(reply, CommandError), reply
-    return reply.message
 
 
 def members(room: Room, name: str = "s") -> list[bytes]:

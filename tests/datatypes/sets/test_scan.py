@@ -5,15 +5,13 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from spoold.command import selection
-from spoold.core.errors import CommandError
 from spoold.datatypes.sets import scan
 from support.reachable import assert_nothing_is_left_over
-from support.room import Room
+from support.room import Room, message
 
 INT64_MAX = 2**63 - 1
 
@@ -24,12 +22,6 @@ def _leaves_nothing_over(room: Room, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.setattr(scan, "_chance", random.Random(2))
     yield
     assert_nothing_is_left_over(room)
-
-
-def message(reply: Any) -> bytes:
-    """What an error says on the wire."""
-    assert isinstance(reply, CommandError), reply
-    return reply.message
 
 
 def fill(room: Room, count: int, name: str = "s") -> list[bytes]:

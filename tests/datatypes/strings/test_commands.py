@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from spoold.core.errors import CommandError, SyntaxFault, WrongArity, WrongType
+from spoold.core.errors import SyntaxFault, WrongArity, WrongType
 from spoold.core.reply import NULL_ARRAY, OK
 from support.reachable import assert_nothing_is_left_over
-from support.room import Room
+from support.room import Room, message
 
 NOW_MS = 1_700_000_000_000
 NOW_S = NOW_MS // 1000
@@ -23,12 +22,6 @@ def _leaves_nothing_over(room: Room) -> Iterator[None]:
     assert room.clock.unix_ms() == NOW_MS
     yield
     assert_nothing_is_left_over(room)
-
-
-def message(reply: Any) -> bytes:
-    """What an error says on the wire."""
-    assert isinstance(reply, CommandError), reply
-    return reply.message
 
 
 # -- GET and SET ----------------------------------------------------------------------------------------------------
