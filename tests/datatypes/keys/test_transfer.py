@@ -290,3 +290,13 @@ def test_a_value_of_a_type_that_is_not_known_is_refused(room: Room) -> None:
     body = b"\x63\x01a\x0a\x00"
     reply = room("RESTORE", "b", 0, body + crc64(body).to_bytes(8, "little"))
     assert reply.message == b"ERR Bad data format"
+
+
+def test_a_copied_stream_tells_the_same_of_its_consumers(room: Room) -> None:
+    room("XADD", "s", "1-0", "f", "v")
+    room("XGROUP", "CREATE", "s", "g", "0")
+    room("XREADGROUP", "GROUP", "g", "bob", "STREAMS", "s", ">")
+    room.clock.advance_ms(5)
+    room("XREADGROUP", "GROUP", "g", "bob", "STREAMS", "s", ">")  # in vain: he was seen, nothing is written
+    assert room("COPY", "s", "t") == 1
+    assert room("XINFO", "STREAM", "t", "FULL") == room("XINFO", "STREAM", "s", "FULL")

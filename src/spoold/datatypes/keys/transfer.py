@@ -14,11 +14,12 @@ from spoold.core.errors import BusyKey, CommandError, InvalidExpire, NegativeTtl
 from spoold.core.numerals import INT64_MAX, parse_int, parse_int32
 from spoold.core.reply import OK, Reply
 from spoold.datatypes.keys import elements, payload
+from spoold.datatypes.streams import store as streams
 from spoold.datatypes.strings import store as strings
 from spoold.keyspace import events
 from spoold.keyspace.keyspace import Databases, Keyspace
 from spoold.keyspace.packing import after
-from spoold.keyspace.record import Collection, Record, StringRecord, TaggedListRecord, decode
+from spoold.keyspace.record import Collection, Record, StreamRecord, StringRecord, TaggedListRecord, decode
 
 # Elements that are read and written in one go: some 64 KiB of small ones.
 _SLICE_ELEMENTS: Final = 1000
@@ -196,6 +197,8 @@ def clone(dbs: Databases, record: Record) -> Record:
     elif isinstance(twin, Collection) and isinstance(record, Collection):
         twin.adopt(dbs.new_id())
         _copy_elements(dbs, record.prefix, twin.prefix)
+    if isinstance(twin, StreamRecord) and isinstance(record, StreamRecord):
+        streams.copy_seen(dbs.batch, record, twin)
     if isinstance(twin, TaggedListRecord) and isinstance(record, TaggedListRecord):
         twin.alarmed_ms = 0
         twin.adopt_tags(dbs.new_id())

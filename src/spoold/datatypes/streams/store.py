@@ -19,7 +19,9 @@ from spoold.core.errors import WrongType
 from spoold.core.rdb import Reader
 from spoold.datatypes.streams import payload, windows
 from spoold.datatypes.streams.entries import pack_entry, unpack_fields, unpack_node
+from spoold.datatypes.streams.groups import stored_consumer
 from spoold.datatypes.streams.ids import LAST, ZERO, following, preceding
+from spoold.engine.batch import Batch
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.record import StreamRecord
 
@@ -212,6 +214,17 @@ def scan(
             high = pairs[-1][0]
         else:
             low = pairs[-1][0] + b"\0"
+
+
+def copy_seen(batch: Batch, record: StreamRecord, twin: StreamRecord) -> None:
+    """Give the consumers of a copy the times at which those of `record` were seen, which may not be stored yet.
+
+    twin: its elements are copied. cost: O(consumers that are known).
+    """
+    cut = len(record.prefix)
+    for group in record.known.values():
+        for consumer in group.known.values():
+            batch.fresh[twin.prefix + consumer.key[cut:]] = stored_consumer(consumer)
 
 
 def parts(ks: Keyspace, record: StreamRecord) -> list[bytes]:
