@@ -123,12 +123,18 @@ def test_a_killed_worker_s_messages_go_to_another(shop: Workshop, app: App) -> N
     second.kill()
 
 
+FLOOD = 200
+
+
 def test_nothing_is_lost_when_the_server_is_killed(shop: Workshop, app: App, worker: Program) -> None:
     held = app.call("send", "hold", "crash")
     app.call("send_later", 3000, "note", "after-crash", "late")
-    shop.outlive_a_crash(app, holding=1)
+    shop.wait_for("crash.begun")
+    shop.crash_in_a_flood(app, FLOOD)
+    shop.let_go("crash")
     assert app.call("result", held) in (1, 2)
-    # Dramatiq forgets the delayed messages of a lost connection until that worker is gone.
+    # What a worker was being sent when the connection was lost, and its delayed messages, come again when it is gone.
     worker.kill()
     start_worker(shop, "--queues", "default")
+    shop.wait_for_flood(FLOOD)
     assert shop.wait_for("after-crash") == ["late"]
