@@ -19,6 +19,9 @@ def _level_stays() -> Iterator[None]:
     log.setLevel(level)
 
 
+PORT_STAYS = "Unable to listen on this port: it is chosen at the start (--redis)"
+
+
 def got(client: Client, *patterns: str) -> dict[bytes, bytes]:
     reply = client("CONFIG", "GET", *patterns)
     return dict(zip(reply[::2], reply[1::2], strict=True))
@@ -67,6 +70,9 @@ def test_old_and_new_names_are_one_parameter(a: Client) -> None:
         ("save", "abc", "Invalid save parameters"),
         ("save", "900", "Invalid save parameters"),
         ("client-output-buffer-limit", "normal 1 2", "Wrong number of arguments in buffer limit configuration."),
+        ("maxmemory-clients", "200%", "percentage argument must be less or equal to 100"),
+        ("maxmemory-clients", "-1%", "argument must be a memory or percent value"),
+        ("maxmemory-policy", "allkeys-lru", "nothing is ever evicted: 'noeviction' is the only policy"),
         ("databases", "3", "can't set immutable config"),
         ("dir", "/nowhere", "can't set protected config"),
     ],
@@ -93,7 +99,8 @@ def test_several_are_set_together_or_not_at_all(server: Server, a: Client) -> No
     for words, error in (
         (["maxclients", 6, "timeout", "x"], refusal("timeout", "argument couldn't be parsed into an integer")),
         (["maxclients", 6, "maxclients", 7], refusal("maxclients", "duplicate parameter")),
-        (["maxclients", 6, "port", 7], refusal("port", "can't set immutable config")),
+        (["maxclients", 6, "databases", 7], refusal("databases", "can't set immutable config")),
+        (["maxclients", 6, "port", 7], refusal("port", PORT_STAYS)),
         (["maxclients", 6, "nosuch", 7], Error("ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'")),
         (["maxclients", 6, "timeout"], Error("ERR wrong number of arguments for 'config|set' command")),
     ):
@@ -115,6 +122,12 @@ def test_the_log_level_changes(a: Client) -> None:
     assert logging.getLogger("spoold").level == logging.WARNING
     a("CONFIG", "SET", "loglevel", "verbose")
     assert logging.getLogger("spoold").level == logging.INFO
+
+
+def test_a_tool_may_write_back_the_address_that_it_read(a: Client) -> None:
+    assert a("CONFIG", "SET", "port", 6379, "bind", "127.0.0.1", "maxmemory-clients", "50%") == b"OK"
+    assert got(a, "port", "maxmemory-clients") == {b"port": b"6379", b"maxmemory-clients": b"50%"}
+    assert a("CONFIG", "SET", "port", 7000) == refusal("port", PORT_STAYS)
 
 
 def test_what_was_given_at_start_is_shown(server: Server, a: Client) -> None:

@@ -23,6 +23,28 @@ def test_active_expiry_can_be_stopped(server: Server, a: Client) -> None:
     assert not server.duties.active_expire
     assert a("DEBUG", "SET-ACTIVE-EXPIRE", 1) == b"OK"
     assert server.duties.active_expire
+    assert a("DEBUG", "PAUSE-CRON", 1) == b"OK"
+    assert not server.duties.active_expire
+    assert a("DEBUG", "PAUSE-CRON", 0) == b"OK"
+    assert server.duties.active_expire
+
+
+def test_scripts_may_be_let_run_what_is_denied_them(a: Client) -> None:
+    script = "return redis.call('debug', 'protocol', 'string')"
+    refused = a("EVAL", script, 0)
+    assert refused.startswith("ERR This Redis command is not allowed from script")
+    assert a("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 1) == b"OK"
+    assert a("EVAL", script, 0) == b"Hello World"
+    assert a("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 0) == b"OK"
+    assert a("EVAL", script, 0) == refused
+
+
+def test_a_reload_beside_what_is_there_needs_merge_for_functions(a: Client) -> None:
+    assert a("DEBUG", "RELOAD", "NOFLUSH") == b"OK"
+    a("FUNCTION", "LOAD", "#!lua name=l\nredis.register_function('f', function() return 1 end)")
+    assert a("DEBUG", "RELOAD", "NOFLUSH").startswith("ERR Error trying to load the RDB dump")
+    assert a("DEBUG", "RELOAD", "NOFLUSH", "MERGE") == b"OK"
+    assert a("FCALL", "f", 0) == 1
 
 
 def test_reload_reads_everything_anew(server: Server, a: Client) -> None:

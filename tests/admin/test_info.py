@@ -32,11 +32,6 @@ def test_what_clients_decide_by(a: Client) -> None:
     assert found["spoold_version"] == __version__
 
 
-def test_the_policy_stays_what_it_is_whatever_config_was_told(a: Client) -> None:
-    a("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
-    assert info(a)["maxmemory_policy"] == "noeviction"
-
-
 def test_sections_are_chosen_in_any_case(a: Client) -> None:
     everything = titles(a, "everything")
     assert everything == [

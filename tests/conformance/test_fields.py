@@ -34,6 +34,8 @@ INFO_FIELDS = {
     "keyspace_misses",
 }
 
+COUNTED = ("eval", "eval_ro", "get", "debug", "select", "set")
+
 pytestmark = pytest.mark.needs_redis
 
 
@@ -55,6 +57,39 @@ def test_client_list_has_the_fields_of_redis_in_their_order(duel: Duel) -> None:
             names.append(re.findall(r"(\S+)=\S*", row))
             assert row.endswith(text(side.link("a").call(b"CLIENT", b"LIST")).strip().splitlines()[-1][-10:]) or row
     assert names[0] == names[1]
+
+
+def test_who_asks_for_a_client_s_line_sees_how_long_the_own_request_is(duel: Duel) -> None:
+    with duel.example():
+        for request in ([b"CLIENT", b"INFO"], [b"CLIENT", b"LIST"], [b"CLIENT", b"LIST", b"TYPE", b"normal"]):
+            shown = []
+            for side in duel.sides:
+                lines = text(side.link("a").call(*request)).splitlines()
+                (own,) = [line for line in lines if " cmd=client|" in line]
+                shown.append(re.findall(r" (?:qbuf|argv-mem)=\d+", own))
+            assert shown[0] == shown[1]
+
+
+def test_what_scripts_are_refused_is_counted_once(duel: Duel) -> None:
+    scripts = (
+        b"return redis.call('nosuch')",
+        b"return redis.call('get')",
+        b"return redis.call('debug', 'sleep', 0)",
+        b"redis.pcall('debug', 'sleep', 0) return 1",
+        b"redis.pcall('select', 99) return 1",
+        b"return redis.pcall('select', 99)",
+    )
+    found = []
+    with duel.example():
+        for side in duel.sides:
+            side.observer.call(b"CONFIG", b"RESETSTAT")
+            for script in scripts:
+                side.link("a").call(b"EVAL", script, b"0")
+                side.link("a").call(b"EVAL_RO", b"return redis.call('set', 'k', 'v')", b"0")
+            told = info(side, b"stats", b"commandstats", b"errorstats")
+            counts = {name: re.sub(r"usec.*?,(?=rej)", "", told.get(f"cmdstat_{name}", "")) for name in COUNTED}
+            found.append((counts, told["total_error_replies"], told["errorstat_ERR"]))
+    assert found[0] == found[1]
 
 
 def test_client_list_tells_state(duel: Duel) -> None:

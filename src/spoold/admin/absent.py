@@ -51,13 +51,65 @@ def _migrate_keys(request: Sequence[bytes]) -> list[int]:
     return [_MIGRATE_KEY]
 
 
-@command("CLUSTER", since="3.0.0", syntax="CLUSTER subcommand [argument ...]", group="server")
-def cluster(ctx: Context, subcommand: bytes, *arguments: bytes) -> Reply:
+# Subcommands of CLUSTER: how many words a request has (or, negative, at least has), and arguments as they are written.
+_LOOKING: Final = {
+    "COUNTKEYSINSLOT": (3, "slot"),
+    "GETKEYSINSLOT": (4, "slot count"),
+    "INFO": (2, ""),
+    "KEYSLOT": (3, "key"),
+    "LINKS": (2, ""),
+    "MYID": (2, ""),
+    "NODES": (2, ""),
+    "SHARDS": (2, ""),
+    "SLOTS": (2, ""),
+}
+_LOOKING_AS_ADMIN: Final = {
+    "COUNT-FAILURE-REPORTS": (3, "node-id"),
+    "REPLICAS": (3, "node-id"),
+    "SLAVES": (3, "node-id"),
+}
+_CHANGING: Final = {
+    "ADDSLOTS": (-3, "slot [slot ...]"),
+    "ADDSLOTSRANGE": (-4, "start-slot end-slot [start-slot end-slot ...]"),
+    "BUMPEPOCH": (2, ""),
+    "DELSLOTS": (-3, "slot [slot ...]"),
+    "DELSLOTSRANGE": (-4, "start-slot end-slot [start-slot end-slot ...]"),
+    "FAILOVER": (-2, "[FORCE | TAKEOVER]"),
+    "FLUSHSLOTS": (2, ""),
+    "FORGET": (3, "node-id"),
+    "MEET": (-4, "ip port [cluster-bus-port]"),
+    "REPLICATE": (3, "node-id"),
+    "SAVECONFIG": (2, ""),
+    "SET-CONFIG-EPOCH": (3, "config-epoch"),
+    "SETSLOT": (-4, "slot IMPORTING node-id | MIGRATING node-id | NODE node-id | STABLE"),
+}
+
+
+@command("CLUSTER", since="3.0.0", syntax="CLUSTER subcommand [argument ...]", group="server", arity=-2)
+def cluster(ctx: Context, *arguments: bytes) -> Reply:
     """Refuses: there is one server.
 
     raises: ClusterDisabled, always.
     """
     raise ClusterDisabled
+
+
+for _flags, _subcommands in (
+    (STALE, _LOOKING),
+    (ADMIN | STALE, _LOOKING_AS_ADMIN),
+    (ADMIN | STALE | NO_ASYNC_LOADING, _CHANGING),
+    (ADMIN | STALE | NOSCRIPT, {"RESET": (-2, "[HARD | SOFT]")}),
+    (LOADING | STALE, {"HELP": (2, "")}),
+):
+    for _name, (_arity, _words) in _subcommands.items():
+        command(
+            f"CLUSTER|{_name}",
+            flags=_flags,
+            since="3.0.0",
+            syntax=f"CLUSTER {_name} {_words}".rstrip(),
+            group="server",
+            arity=_arity,
+        )(cluster)
 
 
 @command("ASKING", flags=FAST, since="3.0.0", syntax="ASKING", group="connection")

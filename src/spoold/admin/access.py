@@ -97,7 +97,7 @@ class Access:
         )
 
     def _line(self, session: Session) -> bytes:
-        return client_line(session, self._dispatcher.turn.now_s, me=False).rstrip(b"\n")
+        return client_line(session, self._dispatcher.turn.now_s).rstrip(b"\n")
 
     # -- log-ins ------------------------------------------------------------------------------------------------
 

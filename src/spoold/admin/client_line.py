@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from spoold.command.table import Container
 from spoold.dispatch.session import Session
 
 
-def client_line(session: Session, now_s: float, *, me: bool) -> bytes:
+def client_line(session: Session, now_s: float, *, asking: Sequence[bytes] = ()) -> bytes:
     """A connection as CLIENT LIST shows it, with the line end.
 
-    now_s: monotonic. me: it is the one that asks.
+    now_s: monotonic. asking: the request of the one that asks, if it is this one.
     source: Redis's CLIENT LIST page. lib-name and lib-ver, which are newer than 7.0, only where the client told them;
-        what Redis says of its own buffers (qbuf, rbs …) is 0.
+        what Redis says of its own buffers (qbuf-free, rbs …) is 0. Only who asks has a request that is being run
+        (qbuf, argv-mem).
     """
     peer = session.peer
     transaction = session.transaction
@@ -33,9 +36,9 @@ def client_line(session: Session, now_s: float, *, me: bool) -> bytes:
         "psub": 0 if listens is None else len(listens.patterns),
         "ssub": 0 if listens is None else len(listens.shards),
         "multi": -1 if transaction is None else len(queued),
-        "qbuf": 0,
+        "qbuf": _request_bytes(asking),
         "qbuf-free": 0,
-        "argv-mem": 0,
+        "argv-mem": sum(map(len, asking)),
         "multi-mem": queue_bytes,
         "rbs": 0,
         "rbp": 0,
@@ -44,7 +47,7 @@ def client_line(session: Session, now_s: float, *, me: bool) -> bytes:
         "omem": out_bytes,
         "tot-mem": out_bytes + queue_bytes,
         "events": "r" if not session.choked else "rw",
-        "cmd": peer.last_command if me else _last_command(session),
+        "cmd": peer.last_command if asking else _last_command(session),
         "user": peer.user.decode("utf-8", "surrogateescape"),
         "redir": -1 if session.tracking is None else session.tracking.redirect_id,
         "resp": peer.protocol,
@@ -53,6 +56,12 @@ def client_line(session: Session, now_s: float, *, me: bool) -> bytes:
         fields["lib-name"] = peer.lib_name.decode("ascii")
         fields["lib-ver"] = peer.lib_version.decode("ascii")
     return (" ".join([f"{name}={value}" for name, value in fields.items()]) + "\n").encode()
+
+
+def _request_bytes(words: Sequence[bytes]) -> int:
+    """How long a request is on the wire, as an array of strings; 0 if there is none."""
+    lengths = [len(words), *map(len, words)]
+    return sum(len(str(length)) + 3 for length in lengths) + sum(len(word) + 2 for word in words) if words else 0
 
 
 def _flags(session: Session) -> str:

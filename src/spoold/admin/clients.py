@@ -94,7 +94,7 @@ def client_setinfo(ctx: Context, attribute: bytes, value: bytes) -> Reply:
 @command("CLIENT|INFO", flags=_FLAGS, since="6.2.0", syntax="CLIENT INFO", group=_GROUP)
 def client_info(ctx: Context) -> Reply:
     """Returns the connection's line of CLIENT LIST."""
-    return Verbatim(client_line(session_of(ctx), _now_s(ctx), me=True))
+    return Verbatim(client_line(session_of(ctx), _now_s(ctx), asking=(b"CLIENT", b"INFO")))
 
 
 @command("CLIENT|REPLY", flags=_FLAGS, since="3.2.0", syntax="CLIENT REPLY ON | OFF | SKIP", group=_GROUP)
@@ -169,7 +169,10 @@ def client_list(ctx: Context, *options: bytes) -> Reply:
     now_s = _now_s(ctx)
     me = session_of(ctx)
     sessions = ctx.parts.get(Dispatcher).sessions
-    lines = [client_line(session, now_s, me=session is me) for session in sessions if wanted(session)]
+    mine = (b"CLIENT", b"LIST", *options)
+    lines = [
+        client_line(session, now_s, asking=mine if session is me else ()) for session in sessions if wanted(session)
+    ]
     return Verbatim(b"".join(lines))
 
 

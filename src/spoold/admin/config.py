@@ -86,6 +86,8 @@ class Config:
             parameter = self._by_name[given.decode("latin-1").lower()]
             try:
                 values[parameter.name] = value = parameter.kind.parse(text)
+                if parameter.settled and parameter.kind.show(value) != self._show(parameter.name.encode()):
+                    raise BadValueError(parameter.settled)
                 if parameter.name in self._checks:
                     self._checks[parameter.name](value)
             except BadValueError as error:

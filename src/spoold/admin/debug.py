@@ -20,6 +20,8 @@ from spoold.core.reply import OK, Attributed, BigNumber, Push, Reply, SetReply, 
 from spoold.datatypes.keys import digest
 from spoold.datatypes.keys.objects import object_encoding
 from spoold.dispatch.session import session_of
+from spoold.scripting.libraries import Libraries
+from spoold.scripting.runner import Runner
 from spoold.settings import parse_bytes
 
 log = logging.getLogger("spoold.debug")
@@ -79,6 +81,19 @@ def _set_active_expire(ctx: Context, on: bytes) -> Reply:
     return OK
 
 
+def _pause_cron(ctx: Context, on: bytes) -> Reply:
+    """PAUSE-CRON <0|1>
+    The same as SET-ACTIVE-EXPIRE the other way round: nothing else that the server does by itself can be noticed."""
+    return _set_active_expire(ctx, b"1" if on == b"0" else b"0")
+
+
+def _set_disable_deny_scripts(ctx: Context, on: bytes) -> Reply:
+    """SET-DISABLE-DENY-SCRIPTS <0|1>
+    Let scripts run also what is denied them, so that tests see from inside a script what others do, or not any more."""
+    ctx.parts.get(Runner).all_allowed = on != b"0"
+    return OK
+
+
 def _object(ctx: Context, key: bytes) -> Reply:
     """OBJECT <key>
     Show how a key is kept."""
@@ -107,9 +122,12 @@ def _digest_value(ctx: Context, *keys: bytes) -> Reply:
 
 def _reload(ctx: Context, *options: bytes) -> Wait:
     """RELOAD [option ...]
-    Make a checkpoint and drop what is cached, so that everything is read anew. Redis's options change nothing."""
-    if not {option.upper() for option in options} <= {b"MERGE", b"NOFLUSH", b"NOSAVE"}:
+    Make a checkpoint and read everything anew. NOFLUSH without MERGE is refused where there are functions."""
+    words = {option.upper() for option in options}
+    if not words <= {b"MERGE", b"NOFLUSH", b"NOSAVE"}:
         raise CommandError("DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+    if b"NOFLUSH" in words and b"MERGE" not in words and len(ctx.parts.get(Libraries)):
+        raise CommandError("Error trying to load the RDB dump: a library of functions would be there twice.")
     ctx.dbs.write()
     for keyspace in ctx.dbs.all:
         keyspace.cache.clear()
@@ -186,8 +204,10 @@ _SUBCOMMANDS: Final[dict[bytes, tuple[range, Callable[..., Any]]]] = {
     b"OBJECT": (_ONE, _object),
     b"PROTOCOL": (_ONE, _protocol),
     b"QUICKLIST-PACKED-THRESHOLD": (_ONE, _packed_threshold),
+    b"PAUSE-CRON": (_ONE, _pause_cron),
     b"RELOAD": (_ANY, _reload),
     b"SET-ACTIVE-EXPIRE": (_ONE, _set_active_expire),
+    b"SET-DISABLE-DENY-SCRIPTS": (_ONE, _set_disable_deny_scripts),
     b"SLEEP": (_ONE, _sleep),
     b"HELP": (_NONE, _help),
 }

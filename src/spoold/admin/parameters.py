@@ -90,6 +90,28 @@ def _parse_yes_no(text: bytes) -> bool:
     return word == b"yes"
 
 
+def _parse_client_memory(text: bytes) -> bytes:
+    """Bytes, or a share of maxmemory in percent, which is shown as such."""
+    share = text.endswith(b"%")
+    try:
+        number = parse_int(text[:-1]) if share else parse_bytes(text.decode("latin-1"))
+    except (NotAnInteger, ValueError):
+        number = -1
+    if number < 0:
+        raise BadValueError("argument must be a memory or percent value")
+    if share and number > 100:
+        raise BadValueError("percentage argument must be less or equal to 100")
+    return b"%d%%" % number if share else b"%d" % number
+
+
+def _parse_policy(text: bytes) -> bytes:
+    """Who sets another policy counts on eviction, or waits for it: that there is none must not go unnoticed."""
+    word = _ANY_POLICY.parse(text)
+    if word != b"noeviction":
+        raise BadValueError("nothing is ever evicted: 'noeviction' is the only policy")
+    return bytes(word)
+
+
 def _parse_save(text: bytes) -> bytes:
     """Pairs of seconds and changes."""
     words = text.split()
@@ -173,7 +195,7 @@ COUNT: Final = integer(0, INT32_MAX)
 LONG: Final = integer(0, INT64_MAX)
 FSYNC: Final = choice(b"everysec", b"always", b"no")
 LOG_LEVEL: Final = choice(b"debug", b"verbose", b"notice", b"warning")
-POLICY: Final = choice(
+_ANY_POLICY: Final = choice(
     b"volatile-lru",
     b"volatile-lfu",
     b"volatile-random",
@@ -183,6 +205,8 @@ POLICY: Final = choice(
     b"allkeys-random",
     b"noeviction",
 )
+POLICY: Final = Kind(_parse_policy, bytes)
+CLIENT_MEMORY: Final = Kind(_parse_client_memory, bytes)
 
 
 @dataclass(frozen=True)
@@ -191,7 +215,7 @@ class Parameter:
 
     text: what setting it does; empty where it is only remembered.
     default: as CONFIG SET takes it. alias: an older name for the same.
-    fixed: CONFIG SET refuses it, with this reason.
+    fixed: CONFIG SET refuses it, with this reason. settled: it refuses any other value than the present one.
     """
 
     name: str
@@ -200,10 +224,14 @@ class Parameter:
     text: str = ""
     alias: str = ""
     fixed: str = ""
+    settled: str = ""
 
 
 _IMMUTABLE: Final = "can't set immutable config"
 _PROTECTED: Final = "can't set protected config"
+# Tools that write back what they read must get by, so these are not quite fixed. Redis's words begin so.
+_NOT_ANOTHER_PORT: Final = "Unable to listen on this port: it is chosen at the start (--redis)"
+_NOT_ANOTHER_HOST: Final = "Failed to bind to specified addresses: they are chosen at the start (--redis)"
 
 PARAMETERS: Final = (
     # live
@@ -287,6 +315,7 @@ PARAMETERS: Final = (
         b"0",
         "Bytes of data, on disk, beyond which commands that add data are refused with OOM; 0 = no limit.",
     ),
+    Parameter("maxmemory-policy", POLICY, b"noeviction", "Nothing is ever evicted; other policies are refused."),
     Parameter("hll-sparse-max-bytes", memory(), b"3000", "Bytes up to which a HyperLogLog is kept sparse."),
     Parameter(
         "stream-node-max-entries",
@@ -303,19 +332,19 @@ PARAMETERS: Final = (
     # fixed
     Parameter("dir", TEXT, b"", "The data directory (`--data`).", fixed=_PROTECTED),
     Parameter("logfile", TEXT, b"", "The log file (`--log-file`).", fixed=_IMMUTABLE),
-    Parameter("port", COUNT, b"0", "Port of the first Redis listener (`--redis`).", fixed=_IMMUTABLE),
-    Parameter("bind", TEXT, b"", "Hosts of the Redis listeners (`--redis`).", fixed=_IMMUTABLE),
+    Parameter("port", COUNT, b"0", "Port of the first Redis listener (`--redis`).", settled=_NOT_ANOTHER_PORT),
+    Parameter("bind", TEXT, b"", "Hosts of the Redis listeners (`--redis`).", settled=_NOT_ANOTHER_HOST),
     Parameter("unixsocket", TEXT, b"", "Path of the first Redis listener on a unix socket.", fixed=_IMMUTABLE),
     Parameter("databases", COUNT, b"16", "How many databases there are.", fixed=_IMMUTABLE),
     Parameter("cluster-enabled", YES_NO, b"no", "Redis Cluster is not spoken.", fixed=_IMMUTABLE),
     Parameter("aclfile", TEXT, b"", "The file with users (`--acl-file`).", fixed=_IMMUTABLE),
+    Parameter("replicaof", TEXT, b"", "spoold is no replica.", alias="slaveof", fixed=_IMMUTABLE),
     Parameter("daemonize", YES_NO, b"no", "The server stays in the foreground.", fixed=_IMMUTABLE),
     # remembered
     Parameter("save", SAVE, b""),
     Parameter("appendonly", YES_NO, b"yes"),
-    Parameter("maxmemory-policy", POLICY, b"noeviction"),
     Parameter("maxmemory-samples", integer(1, INT32_MAX), b"5"),
-    Parameter("maxmemory-clients", memory(), b"0"),
+    Parameter("maxmemory-clients", CLIENT_MEMORY, b"0"),
     Parameter("list-max-listpack-size", integer(-INT32_MAX, INT32_MAX), b"-2", alias="list-max-ziplist-size"),
     Parameter("list-compress-depth", COUNT, b"0"),
     Parameter("stream-node-max-bytes", memory(), b"4096"),
@@ -337,6 +366,7 @@ PARAMETERS: Final = (
     Parameter("lazyfree-lazy-server-del", YES_NO, b"no"),
     Parameter("lazyfree-lazy-user-del", YES_NO, b"no"),
     Parameter("lazyfree-lazy-user-flush", YES_NO, b"no"),
+    Parameter("repl-backlog-size", memory(1), b"1048576"),
     Parameter("hz", integer(1, 500), b"10"),
     Parameter("dynamic-hz", YES_NO, b"yes"),
     Parameter("tcp-keepalive", COUNT, b"300"),

@@ -84,7 +84,7 @@ def _settings_page() -> str:
     lines.append(_CONFIG)
     for parameter in PARAMETERS:
         if parameter.text:
-            effect = f"{parameter.text} Set at start only." if parameter.fixed else parameter.text
+            effect = f"{parameter.text} Set at start only." if parameter.fixed or parameter.settled else parameter.text
             default = "" if parameter.fixed else f"`{parameter.default.decode()}`" if parameter.default else "none"
             lines.append(f"| {_names(parameter)} | {default} | {effect} |")
     lines.append(_REMEMBERED)

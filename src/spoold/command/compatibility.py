@@ -110,6 +110,11 @@ def reason(name: str) -> Reason:
     return REASONS.get(name) or REASONS.get(name.partition("|")[0]) or NOT_YET
 
 
+def refused(name: str) -> bool:
+    """Whether a command is declared, and only refuses; a container of REFUSED stands for all that is in it."""
+    return name in REFUSED or name.partition("|")[0] in REFUSED
+
+
 def missing_options(known: Known, spec: Spec) -> list[str]:
     """The options of Redis that a declaration's syntax line lacks."""
     words = {word.upper() for word in re.findall(r"[^\s\[\]|]+", spec.syntax)}
@@ -122,7 +127,7 @@ def compatibility_page(table: CommandTable) -> str:
     entries = {entry.spec.name: entry for entry in table.entries.values()}
     for entry in table.entries.values():
         entries.update((sub.spec.name, sub) for sub in entry.subs.values())
-    entries = {name: entry for name, entry in entries.items() if name not in REFUSED}
+    entries = {name: entry for name, entry in entries.items() if not refused(name)}
     known = redis_commands()
     parts = [
         _NOTE,

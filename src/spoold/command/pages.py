@@ -75,13 +75,19 @@ def _shown(entries: Iterable[Entry]) -> list[Entry]:
     for entry in sorted(entries, key=lambda entry: entry.name):
         if is_shown(entry):
             found.append(entry)
-        found += sorted(entry.subs.values(), key=lambda sub: sub.name)
+        if not _is_one(entry):
+            found += sorted(entry.subs.values(), key=lambda sub: sub.name)
     return found
 
 
 def is_shown(entry: Entry) -> bool:
     """Whether a command has a part of a page: containers have none, unless they do something by themselves."""
-    return not entry.subs or entry.spec.arity == -1
+    return not entry.subs or entry.spec.arity == -1 or _is_one(entry)
+
+
+def _is_one(container: Entry) -> bool:
+    """Whether all that is in a container does the same as the container: CLUSTER refuses, whatever is asked."""
+    return all(sub.handler is container.spec.handler for sub in container.subs.values())
 
 
 def _index(groups: dict[str, list[Entry]]) -> str:

@@ -61,7 +61,14 @@ def install_scripts(dispatcher: Dispatcher) -> Runner:
         # A script may do what its caller may.
         return admission.refusal_inside(dispatcher.running or session, entry, request)
 
+    def count_refusal(entry: Entry | None, error: CommandError) -> None:
+        if entry is not None:
+            entry.rejected += 1
+        dispatcher.note_error(error)
+        dispatcher.noted_inside = True
+
     runner = Runner(dispatcher.table, session.ctx, dispatcher.run_inside, refusal)
+    runner.on_refused = count_refusal
     runner.refuses_writes = admission.refuses_writes
     runner.guarded = guarded
     runner.over_limit = lambda: admission.over_limit

@@ -51,6 +51,7 @@ log = logging.getLogger("spoold.script")
 _KILLED: Final = b"Script killed by user with SCRIPT KILL..."
 _LOADING_TOO_LONG: Final = b"FUNCTION LOAD timeout"
 _LOADING_S: Final = 0.5
+_NOT_LOADING: Final = "redis.register_function can only be called on FUNCTION LOAD command"
 _POLL_S: Final = 0.01
 # How often `call` looks at the clock itself, and after how many calls (less one): a script of slow commands runs few
 # instructions.
@@ -84,6 +85,8 @@ class Runner:
     refuses_writes: the error while the disk refuses writes.
     over_limit: whether there is more data than there may be. allow_oom: the script that is about to run may add to it.
     guarded: whether `refusal` is to be asked during the script that is about to run.
+    on_refused: told what a script may not run, with the command if there is one of that name.
+    all_allowed: scripts may run what is denied them as scripts (DEBUG SET-DISABLE-DENY-SCRIPTS).
     name, request, started_s: of what runs now; name is empty if nothing does. is_function: whether that is a function.
     """
 
@@ -103,6 +106,8 @@ class Runner:
         self.guarded: Callable[[], bool] = bool
         self.over_limit: Callable[[], bool] = bool
         self.allow_oom = False
+        self.all_allowed = False
+        self.on_refused: Callable[[Entry | None, CommandError], None] = _uncounted
         self._table = table
         self._by_name = table.by_name
         self._inner = inner
@@ -211,7 +216,10 @@ class Runner:
             raise _located(name, *found[1:])
         if first == -1:
             return [integer(item) if item.__class__ is float else item for item in found[1:]]
-        return from_tokens(self.state.tokens(found))  # type: ignore[no-any-return]
+        reply: Reply = from_tokens(self.state.tokens(found))
+        if isinstance(reply, CommandError):
+            raise reply  # returned by the script, and its failure as much as one that it raised
+        return reply
 
     def load_library(self, text: bytes, register: Callable[..., str | None]) -> None:
         """Run a library's code.
@@ -221,7 +229,8 @@ class Runner:
         """
 
         def raising(*given: Any) -> None:
-            wrong = register(*given)
+            # A library may have kept the function for later.
+            wrong = register(*given) if self._loading else _NOT_LOADING
             if wrong is not None:
                 self._raise(CommandError(wrong))
 
@@ -294,40 +303,44 @@ class Runner:
                 self._doomed = ScriptMemory()
         if self._doomed is not None:
             return None  # nothing is done any more: there is no room for an error either
-        request = list(words)
-        for word in words:
-            if word.__class__ is not bytes:
-                request = _texts(words)
-                break
-        if not request:
-            raise NoScriptArguments
-        entry = self._by_name.get(request[0]) or self._table.find(request[0])
-        if entry is None:
-            raise UnknownInScript
-        target = entry
-        if entry.subs and len(request) > 1:
-            found = entry.subs.get(request[1].upper())
-            if found is None:
+        named: Entry | None = None
+        try:
+            request = list(words)
+            for word in words:
+                if word.__class__ is not bytes:
+                    request = _texts(words)
+                    break
+            if not request:
+                raise NoScriptArguments
+            entry = self._by_name.get(request[0]) or self._table.find(request[0])
+            if entry is None:
                 raise UnknownInScript
-            target = found
-        if not target.low <= len(request) <= target.high:
-            if len(request) > target.high > target.low:
-                raise WrongArity(target.name)  # as Redis has it: such a command itself finds that there are too many
-            raise WrongArityInScript
-        flags = target.flags
-        if flags & _CHECKED:
-            if flags & _NOSCRIPT:
-                raise NotFromScript
-            if self._read_only:
+            target = named = entry
+            if entry.subs and len(request) > 1:
+                found = entry.subs.get(request[1].upper())
+                if found is None:
+                    raise UnknownInScript
+                target = named = found
+            if not target.low <= len(request) <= target.high:
+                # Redis has it so: a command of which there may be more words finds itself that there are too many.
+                raise WrongArity(target.name) if len(request) > target.high > target.low else WrongArityInScript
+            flags = target.flags
+            if flags & _CHECKED:
+                if flags & _NOSCRIPT and not self.all_allowed:
+                    raise NotFromScript
+                if self._read_only:
+                    raise ReadOnlyScript
+                if flags & _WRITE:
+                    self._wrote = True
+            elif self._read_only and target.name in _SENDING:
                 raise ReadOnlyScript
-            if flags & _WRITE:
-                self._wrote = True
-        elif self._read_only and target.name in _SENDING:
-            raise ReadOnlyScript
-        if self._guarded:
-            refused = self._refusal(self._inner, target, request)
-            if refused is not None:
-                raise refused
+            if self._guarded:
+                refused = self._refusal(self._inner, target, request)
+                if refused is not None:
+                    raise refused
+        except CommandError as error:
+            self.on_refused(named, error)
+            raise
         return self._run(self._inner, entry, request)
 
     def _value(self, reply: Any) -> Any:
@@ -536,6 +549,10 @@ def _nothing_used() -> int:
 def _takes_writes() -> CommandError | None:
     """The disk does."""
     return None
+
+
+def _uncounted(entry: Entry | None, error: CommandError) -> None:
+    """No statistics here."""
 
 
 def _no_one_waits() -> None:
