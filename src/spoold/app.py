@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from spoold.acl.users import Users
+from spoold.admin.data_limit import DataLimit
 from spoold.admin.host import Host
 from spoold.admin.rooms import ADMIN
 from spoold.admin.wiring import install, load_users
@@ -214,6 +215,8 @@ class App:
             used_bytes=lambda: self.commit.data_bytes,
             started_s=self.clock.monotonic_s(),
             idle_timeout_s=lambda: self.ticker.idle_s,
+            limit_bytes=lambda: self.parts.get(DataLimit).limit_bytes,
+            set_limit=lambda limit_bytes: self.config.set([(b"maxmemory", b"%d" % limit_bytes)]),
         )
 
     def _limit_requests(self, value_bytes: int, request_bytes: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spoold.admin.data_limit import DataLimit
-from support.memcached import Client
+from support.memcached import Client, Doorway
 from support.queue_server import QueueClient
 from support.room import Room
 from support.server import Client as RedisClient
@@ -40,6 +40,37 @@ def test_who_wants_no_reply_gets_no_refusal_either(client: Client, room: Room, l
     limit.set_limit(0)
     room.turn.commit.refusing = True
     assert client.ask("set k 0 0 1 noreply", "x", "delete k noreply", "get k") == "END"
+
+
+@pytest.mark.parametrize(
+    ("words", "reply", "limit_mib"),
+    [
+        ("8", "OK", 8),
+        ("64 x", "OK", 64),
+        ("7", "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m", 0),
+        ("1000000001", "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes", 0),
+        ("x", "ERROR", 0),
+        ("-1", "ERROR", 0),
+        ("", "ERROR", 0),
+        ("8 noreply x", "ERROR", 0),
+        ("9 noreply", "", 9),
+        ("7 noreply", "", 0),
+    ],
+)
+def test_memcached_clients_set_the_limit_in_mebibytes(room: Room, words: str, reply: str, limit_mib: int) -> None:
+    doorway = Doorway(room)
+    assert doorway.client().ask(f"cache_memlimit {words}") == reply
+    assert doorway.limit.limit_bytes == limit_mib * 1024 * 1024
+
+
+def test_a_limit_that_the_data_is_above_is_not_taken(room: Room) -> None:
+    doorway = Doorway(room)
+    client = doorway.client()
+    for number in range(3):
+        client.ask(f"set {number} 0 0 3000000", "v" * 3_000_000)
+    assert client.ask("cache_memlimit 8") == "MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust"
+    assert doorway.limit.limit_bytes == 0
+    assert client.ask("cache_memlimit 10", "set k 0 0 1", "v") == "OK\r\nSTORED"
 
 
 def test_items_can_be_taken(queue: QueueClient, redis: RedisClient) -> None:

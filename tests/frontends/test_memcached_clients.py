@@ -52,6 +52,17 @@ def server(shared: Server) -> Server:
 # -- pymemcache -----------------------------------------------------------------------------------------------------
 
 
+def test_pymemcache_sets_the_limit_that_redis_clients_see(server: Server) -> None:
+    with closing(Client(server.address)) as client, redis.Redis(port=server.port, decode_responses=True) as r:
+        assert client.cache_memlimit(64) is True
+        assert r.config_get("maxmemory") == {"maxmemory": str(64 * 1024**2)}
+        r.config_set("maxmemory", 0)
+        assert client.stats("settings")[b"maxbytes"] == 0
+        assert [value for name, value in client.stats("conns").items() if name.endswith(b":state")] == [
+            b"conn_parse_cmd"
+        ]
+
+
 def test_pymemcache_does_all_it_can(server: Server) -> None:
     with closing(Client(server.address, default_noreply=False)) as client:
         assert client.set("k", b"v", expire=100, flags=5)

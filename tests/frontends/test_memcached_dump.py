@@ -27,12 +27,13 @@ def test_a_dump_of_the_class_of_items_lists_the_values(stocked: Client, room: Ro
 def test_a_dump_of_metadata_lists_every_value_by_its_escaped_name(stocked: Client, room: Room) -> None:
     due_s = room.clock.unix_ms() // 1000 + 100
     *lines, end = stocked.ask("lru_crawler metadump all").split("\n")
-    assert [line.split(" ")[:2] for line in lines] == [
-        ["key=a", "exp=-1"],
-        ["key=b", f"exp={due_s}"],
-        ["key=c%20d", "exp=-1"],
+    now = f"la={room.clock.unix_ms() // 1000}"
+    assert [line.split(" ")[:3] for line in lines] == [
+        ["key=a", "exp=-1", now],
+        ["key=b", f"exp={due_s}", now],
+        ["key=c%20d", "exp=-1", now],
     ]
-    assert all(" cas=" in line and " cls=1 size=" in line for line in lines)
+    assert all(" cas=" in line and " fetch=no cls=1 size=" in line for line in lines)
     assert end == "END"
 
 

@@ -54,12 +54,6 @@ def test_a_value_that_never_expires_has_a_time_of_minus_one(client: Client) -> N
     assert client.ask("mg k t") == "HD t-1"
 
 
-def test_a_value_knows_nothing_of_its_reads(client: Client) -> None:
-    put(client, "k", "v")
-    # memcached tells whether (h) and when (l) it was read before.
-    assert client.ask("mg k h", "mg k l") == f"{INVALID_FLAG}\r\n{INVALID_FLAG}"
-
-
 @pytest.mark.parametrize(
     ("flags", "reply"),
     [
@@ -299,9 +293,10 @@ def test_ma_of_what_is_no_number(client: Client) -> None:
 
 def test_me_shows_what_is_known(client: Client) -> None:
     put(client, "k", "hello", "T100")
-    assert client.ask("me k", "me k x") == "\r\n".join([f"ME k exp=-100 cas={cas_id(client, 'k')} size=6"] * 2)
+    line = f"ME k exp=-100 la=0 cas={cas_id(client, 'k')} fetch=yes cls=1 size=6"
+    assert client.ask("me k", "me k x") == f"{line}\r\n{line}"
     put(client, "k", "hello")
-    assert client.ask("me k").startswith("ME k exp=-1 cas=")
+    assert client.ask("me k").startswith("ME k exp=-1 la=0 cas=")
     assert client.ask("me missing", "me k b") == f"EN\r\n{BAD_FORMAT}"
 
 

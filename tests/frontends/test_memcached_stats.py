@@ -103,6 +103,51 @@ def test_clients_are_counted_while_they_are_there(room: Room) -> None:
     assert [stats(first)[name] for name in ("curr_connections", "total_connections")] == ["1", "2"]
 
 
+def test_who_is_gone_because_of_silence_is_counted(room: Room) -> None:
+    doorway = Doorway(room)
+    first, second, third = (doorway.client() for _ in range(3))
+    room.clock.advance_ms(5_000)
+    second.frontend.close()
+    room.clock.advance_ms(1)
+    third.frontend.close()
+    assert stats(first)["idle_kicks"] == "1"
+
+
+def test_a_miss_tells_whether_the_value_was_past_its_time_or_flushed(client: Client, room: Room) -> None:
+    for key in "abcde":
+        client.ask(f"set {key} 0 {9 * (key != 'e')} 1", "v")
+    room.clock.advance_ms(9_000)
+    client.ask("get a", "get x", "gets b c e", "delete d", "mg a", "flush_all", "get e", "get e", "set e 0 0 1", "v")
+    client.ask("get e")
+    found = stats(client)
+    assert (found["get_expired"], found["get_flushed"], found["get_misses"]) == ("3", "1", "7")
+
+
+def test_the_connections_are_listed(room: Room) -> None:
+    doorway = Doorway(room)
+    for address in ("127.0.0.1:5", "[::1]:5", "/run/m:0"):
+        doorway.client(address)
+    room.clock.advance_ms(7_900)
+    found = stats(doorway.client("127.0.0.1:6"), "conns")
+    assert [found[f"{fd}:addr"] for fd in range(20, 24)] == [
+        "tcp:127.0.0.1:5",
+        "tcp6:[::1]:5",
+        "unix:/run/m",
+        "tcp:127.0.0.1:6",
+    ]
+    assert found["22:listen_addr"] == "unix:/run/m"
+    assert [found[f"{fd}:state"] for fd in (20, 23)] == ["conn_read", "conn_parse_cmd"]
+    assert [found[f"{fd}:secs_since_last_cmd"] for fd in (20, 23)] == ["7", "0"]
+
+
+def test_the_limit_of_the_data_is_shown_as_that_of_the_cache(room: Room) -> None:
+    doorway = Doorway(room)
+    client = doorway.client()
+    assert (stats(client)["limit_maxbytes"], stats(client, "settings")["maxbytes"]) == ("0", "0")
+    doorway.limit.set_limit(9_000_000)
+    assert (stats(client)["limit_maxbytes"], stats(client, "settings")["maxbytes"]) == ("9000000", "9000000")
+
+
 def test_settings_tell_what_holds(client: Client) -> None:
     found = stats(client, "settings")
     assert [found[name] for name in ("inter", "tcpport", "udpport", "domain_socket")] == [

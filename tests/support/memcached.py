@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from spoold.admin.data_limit import DataLimit
 from spoold.command.peer import Peer
 from spoold.frontends.memcached import MemcachedDoor, MemcachedFrontend
 from spoold.frontends.memcached_stats import ServerFacts
@@ -31,12 +32,13 @@ class Client:
     closed: the server hung up.
     """
 
-    def __init__(self, doorway: Doorway) -> None:
+    def __init__(self, doorway: Doorway, address: str = "") -> None:
         self._doorway = doorway
         self._written: list[bytes] = []
         self.closed = False
         self.held = False
-        self.frontend = MemcachedFrontend(doorway.room.dispatcher, self, Peer(9, "", "", 0.0), doorway.door)
+        peer = Peer(9, address, address, doorway.room.clock.monotonic_s(), len(doorway.door.sessions) + 20)
+        self.frontend = MemcachedFrontend(doorway.room.dispatcher, self, peer, doorway.door)
 
     def __call__(self, data: bytes) -> bytes:
         """Send bytes as they are; returns the bytes that came back."""
@@ -77,7 +79,7 @@ class Client:
 class Doorway:
     """A memcached door on a room.
 
-    door: the real one.
+    door: the real one. limit: how much data there may be.
     """
 
     def __init__(self, room: Room, limits: Limits | None = None) -> None:
@@ -86,12 +88,21 @@ class Doorway:
         room.turn.schedule = self._work.append
         limits = limits or Limits()
         room.dbs.value_limit_bytes = limits.bulk_bytes
-        facts = ServerFacts(Connections(), lambda: ["127.0.0.1:11211", "unix:/run/m"], lambda: 4096, 0.0, lambda: 5.0)
+        self.limit = DataLimit(room.dispatcher)
+        facts = ServerFacts(
+            connections=Connections(),
+            addresses=lambda: ["127.0.0.1:11211", "unix:/run/m"],
+            used_bytes=lambda: 4096,
+            started_s=0.0,
+            idle_timeout_s=lambda: 5.0,
+            limit_bytes=lambda: self.limit.limit_bytes,
+            set_limit=self.limit.set_limit,
+        )
         self.door = MemcachedDoor(room.dispatcher, limits, facts)
 
-    def client(self) -> Client:
-        """A further client."""
-        return Client(self)
+    def client(self, address: str = "") -> Client:
+        """A further client. address: where it comes from, and where it came in."""
+        return Client(self, address)
 
     def settle(self) -> None:
         """Run what the loop would run, until nothing is left."""

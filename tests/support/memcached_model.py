@@ -12,7 +12,7 @@ MAX_UINT64 = 2**64 - 1
 
 @dataclass
 class Item:
-    """One value. due_s: 0 = never. won, stale: see the meta commands."""
+    """One value. due_s: 0 = never. won, stale: see the meta commands. read: whether it was, as it is now."""
 
     value: bytes
     flags: int
@@ -20,6 +20,7 @@ class Item:
     cas: int
     stale: bool = False
     won: bool = False
+    read: bool = False
 
 
 @dataclass
@@ -80,7 +81,7 @@ class Model:
         """Add to a value."""
         item.value = item.value + value if behind else value + item.value
         item.cas = self.next_cas()
-        item.stale = item.won = False
+        item.stale = item.won = item.read = False
 
     def get(self, keys: list[bytes], exptime: int | None = None, *, with_cas: bool = False) -> bytes:
         """get, gets, gat, gats."""
@@ -92,6 +93,7 @@ class Model:
             reply += b"VALUE %b %d %d" % (key, item.flags, len(item.value))
             reply += b" %d" % item.cas if with_cas else b""
             reply += b"\r\n%b\r\n" % item.value
+            item.read = True
             if exptime is not None:
                 item.due_s = self.due(exptime)
         return reply + b"END\r\n"
@@ -108,6 +110,7 @@ class Model:
         item = self.item(key)
         if item is None:
             return b"NOT_FOUND\r\n"
+        item.read = True
         item.due_s = self.due(exptime)
         return b"TOUCHED\r\n"
 
@@ -127,7 +130,7 @@ class Model:
         number = int(item.value)
         text = b"%d" % ((number + delta) & MAX_UINT64 if up else max(number - delta, 0))
         if len(text) > len(item.value):
-            item.stale = item.won = False
+            item.stale = item.won = item.read = False
         item.value = text
         item.cas = self.next_cas()
         return True
@@ -154,8 +157,11 @@ class Model:
                 item.due_s = self.due(int(token))
             elif letter == b"R":
                 won = won or (not item.won and 0 < item.due_s < self.due(int(token)))
+            elif letter == b"h":
+                shown += b" h%d" % item.read
             else:
                 shown += self.shown(letter, token, key, item)
+        item.read = item.read or b"u" not in given
         shown += b" Z" if item.won else b""
         if item.stale:
             shown += b" X"

@@ -8,12 +8,14 @@ or may not be in it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote_from_bytes
 
 from spoold.command.context import Context
 from spoold.datatypes.strings import marks
 from spoold.dispatch.door import go_on_later
+from spoold.frontends.memcached_uses import used_ms, was_read
 from spoold.frontends.memcached_verbs import Verb, find
 from spoold.frontends.memcached_words import BAD_FORMAT, END, ERROR, MAX_KEY_BYTES, parse_unsigned
 from spoold.keyspace.record import StringRecord
@@ -33,8 +35,9 @@ _Line = Callable[[bytes, StringRecord], bytes]
 class Dumps:
     """The verbs that list keys. table: those that are verbs of their own, and the rest of a dump."""
 
-    def __init__(self) -> None:
-        """Nothing is kept between requests."""
+    def __init__(self, started_ms: int) -> None:
+        """Nothing is kept between requests. started_ms: when the server started, Unix ms."""
+        self._started_ms = started_ms
         self.table: dict[bytes, Verb] = {b"lru_crawler": self.crawler, _MORE: self._more}
 
     def cachedump(self, ctx: Context, request: list[bytes]) -> bytes:
@@ -56,7 +59,7 @@ class Dumps:
         if len(request) < 3 or request[1] != b"metadump":
             return ERROR
         if request[2] in _ALL:
-            return self._slice(ctx, _metadata, b"", _MAX_LIMIT)
+            return self._slice(ctx, partial(_metadata, self._started_ms), b"", _MAX_LIMIT)
         return END if parse_unsigned(request[2], _CLASSES - 1) >= 0 else b"BADCLASS invalid class id\r\n"
 
     def _more(self, ctx: Context, request: list[Any]) -> bytes:
@@ -88,9 +91,12 @@ def _item(key: bytes, record: StringRecord) -> bytes:
     return b"ITEM %b [%d b; %d s]\r\n" % (key, len(record.value), record.expire_ms // 1000)
 
 
-def _metadata(key: bytes, record: StringRecord) -> bytes:
-    """A line of metadump; without expiry the time is -1. No `la` and `fetch`: no one keeps when a value was read."""
+def _metadata(started_ms: int, key: bytes, record: StringRecord) -> bytes:
+    """A line of metadump; without expiry the time is -1."""
     expire_s = record.expire_ms // 1000 or -1
     name = quote_from_bytes(key, safe="").encode()
     size = len(key) + len(record.value)
-    return b"key=%b exp=%d cas=%d cls=%d size=%d\n" % (name, expire_s, marks.cas_id(record), _CLASS, size)
+    used_s = used_ms(record, started_ms) // 1000
+    fetched = b"yes" if was_read(record) else b"no"
+    shown = (name, expire_s, used_s, marks.cas_id(record), fetched, _CLASS, size)
+    return b"key=%b exp=%d la=%d cas=%d fetch=%b cls=%d size=%d\n" % shown

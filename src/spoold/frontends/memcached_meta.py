@@ -1,7 +1,8 @@
 """memcached's meta commands (mn, mg, ms, md, ma, me) on the strings of database 0.
 
 Flags are read once, into a dict in their order (`_read_flags`); replies give back what was asked for in that order.
-What a value does not know here, when it was last read (`l`) and whether ever (`h`), is answered as an invalid flag.
+When a value was last read (`l`) and whether ever (`h`) is answered as it was before this request, which is a read too
+unless it says `u`: memcached_uses.py.
 A value that is stale, or that a client was told to renew, is marked in its record (datatypes/strings/marks.py).
 
 source: memcached 1.6.18, doc/protocol.txt, and its behaviour as measured.
@@ -17,6 +18,7 @@ from spoold.command.context import Context
 from spoold.datatypes.strings import marks, store
 from spoold.frontends import memcached_words as words
 from spoold.frontends.memcached_counts import Counts
+from spoold.frontends.memcached_uses import keep_read, note_read, note_stored, used_ms, was_read
 from spoold.frontends.memcached_verbs import Verb, change_number, extend, find
 from spoold.frontends.memcached_words import (
     BAD_FORMAT,
@@ -48,7 +50,7 @@ _BAD_SET_MODE: Final = b"CLIENT_ERROR invalid mode for ms M token\r\n"
 _BAD_ARITHMETIC_MODE: Final = b"CLIENT_ERROR invalid mode for ma M token\r\n"
 
 # Flags without a token, or with one that only routers read.
-_PLAIN: Final = frozenset(b"bkstcfvuqIPL"[at : at + 1] for at in range(12))
+_PLAIN: Final = frozenset(b"bkstcfvuqhlIPL"[at : at + 1] for at in range(14))
 _TIMES: Final = frozenset((b"N", b"T", b"R"))
 _NUMBERS: Final = {
     b"F": (MAX_FLAGS, BAD_FORMAT),
@@ -67,9 +69,10 @@ Flags = dict[bytes, Any]
 class MetaVerbs:
     """The meta commands of one server; `table` is for `ValueVerbs`."""
 
-    def __init__(self, counts: Counts) -> None:
-        """counts: where they count what they do."""
+    def __init__(self, counts: Counts, started_ms: int) -> None:
+        """counts: where they count what they do. started_ms: when the server started, Unix ms."""
         self.counts = counts
+        self._started_ms = started_ms
         self.table: dict[bytes, Verb] = {
             b"mn": self.noop,
             b"mg": self.get,
@@ -100,12 +103,13 @@ class MetaVerbs:
         if key is None:
             return _BAD_KEY
         ks = ctx.ks
-        record = find(ks, key)
+        record = self.counts.look_up(ks, key)
         created = False
         if record is None and b"N" in flags and ks.find(key) is None:
             refuse_write(ctx, adds=True)
             store.put(ks, key, b"")
             store.tell_put(ks, key)
+            note_stored(ks, key)
             record = find(ks, key)
             created = True
         self._count_get(flags, hit=record is not None)
@@ -113,6 +117,8 @@ class MetaVerbs:
             return b"" if b"q" in flags else b"EN%b\r\n" % _tail(request[1], flags)
         value = record.value
         shown = self._show(ctx, key, record, request[1], flags, created=created)
+        if b"u" not in flags:
+            note_read(record, ctx.now_ms)
         return b"VA %d%b\r\n%b\r\n" % (len(value), shown, value) if b"v" in flags else b"HD%b\r\n" % shown
 
     def _show(
@@ -129,6 +135,10 @@ class MetaVerbs:
                 due_ms = words.expire_ms(token, now_ms)
             elif letter == b"R":
                 won = won or (not had & marks.WON and 0 < due_ms < words.expire_ms(token, now_ms))
+            elif letter == b"h":
+                parts.append(b" h%d" % was_read(record))
+            elif letter == b"l":
+                parts.append(b" l%d" % self._idle_s(record, now_ms))
             else:
                 parts.append(_part(letter, token, key_word, flags, record, due_ms, now_ms))
         if had & marks.WON:
@@ -145,6 +155,10 @@ class MetaVerbs:
             refuse_write(ctx)
             store.set_expiry(ctx.ks, key, record, due_ms)
         return b"".join(parts)
+
+    def _idle_s(self, record: StringRecord, now_ms: int) -> int:
+        """Seconds since the value was last read or stored."""
+        return max(now_ms - used_ms(record, self._started_ms), 0) // 1000
 
     def _count_get(self, flags: Flags, *, hit: bool) -> None:
         counts = self.counts
@@ -216,6 +230,7 @@ class MetaVerbs:
         store.put(ks, key, value, due_ms, flags.get(b"F", 0))
         if wanted_marks and (stored := find(ks, key)) is not None:
             marks.mark(stored, wanted_marks)
+        note_stored(ks, key)
         store.tell_put(ks, key, due_ms)
         return b"HD"
 
@@ -247,8 +262,11 @@ class MetaVerbs:
             code = b"EX"
         else:
             if b"I" in flags:
+                read = was_read(record)
                 record.stamp = ctx.dbs.new_stamp()
                 marks.mark(record, marks.STALE)
+                if read:
+                    keep_read(record)
                 due_ms = words.expire_ms(flags[b"T"], ctx.now_ms) if b"T" in flags else record.expire_ms
                 store.set_expiry(ctx.ks, key, record, due_ms)
             else:
@@ -278,6 +296,7 @@ class MetaVerbs:
             if b"N" not in flags:
                 return b"NF%b\r\n" % _tail(request[1], flags)
             store.put(ks, key, b"%d" % flags.get(b"J", 0))
+            note_stored(ks, key)
             store.tell_put(ks, key)
         else:
             if not isinstance(existing, StringRecord):
@@ -327,7 +346,10 @@ class MetaVerbs:
         # As memcached shows it: -1 is for ever, and so is one second.
         left_s = -abs(words.seconds_left(record.expire_ms, ctx.now_ms))
         size = len(key) + len(record.value)
-        return b"ME %b exp=%d cas=%d size=%d\r\n" % (request[1], left_s, marks.cas_id(record), size)
+        idle_s = self._idle_s(record, ctx.now_ms)
+        fetched = b"yes" if was_read(record) else b"no"
+        shown = (request[1], left_s, idle_s, marks.cas_id(record), fetched, size)
+        return b"ME %b exp=%d la=%d cas=%d fetch=%b cls=1 size=%d\r\n" % shown
 
 
 _ADDING: Final = frozenset((b"A", b"P"))

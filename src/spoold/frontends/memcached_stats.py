@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import resource
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from spoold import __version__
 from spoold.command.context import Context
-from spoold.dispatch.session import session_of
+from spoold.dispatch.session import Session, session_of
 from spoold.frontends.memcached_counts import Counts
 from spoold.frontends.memcached_dump import Dumps
 from spoold.frontends.memcached_verbs import VERSION
@@ -43,7 +43,7 @@ class ServerFacts:
     """What the statistics tell of the server around the door.
 
     connections: of all listeners. addresses: where memcached clients come in, as text. used_bytes: of the data file.
-    started_s: monotonic. idle_timeout_s: 0 = never.
+    started_s: monotonic. idle_timeout_s: 0 = never. limit_bytes, set_limit: how much data there may be, 0 = no limit.
     """
 
     connections: ConnectionCounts
@@ -51,14 +51,17 @@ class ServerFacts:
     used_bytes: Callable[[], int]
     started_s: float
     idle_timeout_s: Callable[[], float]
+    limit_bytes: Callable[[], int]
+    set_limit: Callable[[int], None]
 
 
 class StatsVerb:
     """`stats` and its kinds."""
 
-    def __init__(self, counts: Counts, facts: ServerFacts, dumps: Dumps) -> None:
-        """counts: what the verbs did. dumps: lists keys."""
+    def __init__(self, counts: Counts, facts: ServerFacts, dumps: Dumps, sessions: Iterable[Session]) -> None:
+        """counts: what the verbs did. dumps: lists keys. sessions: of all clients of the door."""
         self._counts = counts
+        self._sessions = sessions
         self._dumps = dumps
         self._facts = facts
         self._kinds: dict[bytes, Callable[[Context], Iterable[Row]]] = {
@@ -66,6 +69,7 @@ class StatsVerb:
             b"items": _items,
             b"slabs": _slabs,
             b"sizes": _sizes,
+            b"conns": self._connections,
         }
 
     def stats(self, ctx: Context, request: list[bytes]) -> bytes:
@@ -110,7 +114,7 @@ class StatsVerb:
             ("auth_errors", 0),
             ("bytes_read", facts.connections.bytes_in),
             ("bytes_written", turn.bytes_out),
-            ("limit_maxbytes", 0),
+            ("limit_maxbytes", facts.limit_bytes()),
             ("accepting_conns", 1),
             ("threads", 1),
             ("bytes", facts.used_bytes()),
@@ -127,7 +131,7 @@ class StatsVerb:
         paths = [address.removeprefix("unix:") for address in addresses if address.startswith("unix:")]
         host, _, port = tcp[0].rpartition(":") if tcp else ("NULL", "", "0")
         return [
-            ("maxbytes", 0),
+            ("maxbytes", facts.limit_bytes()),
             ("maxconns", facts.connections.max_clients),
             ("tcpport", port),
             ("udpport", 0),
@@ -151,11 +155,41 @@ class StatsVerb:
             ("track_sizes", "no"),
         ]
 
+    def _connections(self, ctx: Context) -> Iterator[Row]:
+        """The clients of this protocol, under the numbers of their sockets. cost: O(clients)."""
+        asking = session_of(ctx)
+        now_s = asking.dispatcher.turn.now_s
+        for session in self._sessions:
+            peer = session.peer
+            state = "conn_parse_cmd" if session is asking else "conn_mwrite" if session.choked else "conn_read"
+            yield f"{peer.fd}:addr", _transport(peer.address)
+            yield f"{peer.fd}:listen_addr", _transport(peer.local_address)
+            yield f"{peer.fd}:state", state
+            yield f"{peer.fd}:secs_since_last_cmd", max(int(now_s - session.active_s), 0)
+
 
 _PLAIN_COUNTS: Final = (
-    *("get_hits", "get_misses", "delete_hits", "delete_misses", "incr_hits", "incr_misses", "decr_hits"),
+    *(
+        "get_hits",
+        "get_misses",
+        "get_expired",
+        "get_flushed",
+        "idle_kicks",
+        "delete_hits",
+        "delete_misses",
+        "incr_hits",
+        "incr_misses",
+        "decr_hits",
+    ),
     *("decr_misses", "cas_hits", "cas_misses", "cas_badval", "touch_hits", "touch_misses"),
 )
+
+
+def _transport(address: str) -> str:
+    """An address as memcached shows it. No TCP port is 0: that is the path of a unix socket."""
+    if address.endswith(":0"):
+        return "unix:" + address.removesuffix(":0")
+    return ("tcp6:" if address.startswith("[") else "tcp:") + address
 
 
 def _items(ctx: Context) -> list[Row]:

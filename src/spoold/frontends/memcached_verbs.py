@@ -20,6 +20,7 @@ from spoold.dispatch.door import go_on_later
 from spoold.dispatch.session import session_of
 from spoold.frontends import memcached_words as words
 from spoold.frontends.memcached_counts import Counts
+from spoold.frontends.memcached_uses import keep_read, note_read, note_stored, was_read
 from spoold.frontends.memcached_words import (
     BAD_CHUNK_LINE,
     BAD_DELTA,
@@ -126,11 +127,13 @@ class ValueVerbs:
             return BAD_FORMAT
         record = ctx.ks.young.get(key)
         if record.__class__ is not StringRecord or record.expire_ms:
-            record = ctx.ks.find(key)
-            if record.__class__ is not StringRecord:
+            record = self.counts.look_up(ctx.ks, key)
+            if record is None:
                 self.counts.get_misses += 1
                 return END
         self.counts.get_hits += 1
+        record.used_ms = ctx.dbs.now_ms
+        record.read_stamp = record.stamp
         value = record.value
         return b"VALUE %b %d %d\r\n%b\r\nEND\r\n" % (key, record.flags, len(value), value)
 
@@ -158,9 +161,10 @@ class ValueVerbs:
         for count, key in enumerate(keys, 1):
             if len(key) > MAX_KEY_BYTES:
                 return BAD_FORMAT
-            record = find(ctx.ks, key)
+            record = self.counts.look_up(ctx.ks, key)
             self._count_get(exptime_s, hit=record is not None)
             if record is not None:
+                note_read(record, ctx.dbs.now_ms)
                 value = record.value
                 if with_cas:
                     head = b"VALUE %b %d %d %d\r\n" % (key, record.flags, len(value), marks.cas_id(record))
@@ -205,6 +209,7 @@ class ValueVerbs:
         self.counts.cmd_set += 1
         ks = ctx.ks
         store.put(ks, key, value, due_ms, flags)
+        note_stored(ks, key)
         if ks.notify:
             store.tell_put(ks, key, due_ms)
         return STORED
@@ -324,6 +329,7 @@ class ValueVerbs:
         self.counts.count_touch(record is not None)
         if record is None:
             return NOT_FOUND
+        note_read(record, ctx.now_ms)
         store.set_expiry(ctx.ks, key, record, words.expire_ms(exptime_s, ctx.now_ms))
         return TOUCHED
 
@@ -404,10 +410,15 @@ def change_number(ks: Keyspace, key: bytes, record: StringRecord, delta: int, *,
         return False
     text = b"%d" % words.add_delta(number, delta, up)
     # As in memcached, which changes a number in place as long as it does not become longer.
-    kept = marks.marks(record) if len(text) <= len(record.value) else 0
+    in_place = len(text) <= len(record.value)
+    kept = marks.marks(record) if in_place else 0
+    read = in_place and was_read(record)
     store.edit(ks, key, record, text)
     if kept:
         marks.mark(record, kept)
+    record.used_ms = ks.dbs.now_ms
+    if read:
+        keep_read(record)
     if ks.notify:
         ks.notify(events.STRING, b"incrby", key)
     return True
@@ -418,6 +429,7 @@ def extend(ks: Keyspace, key: bytes, record: StringRecord, data: bytes, *, behin
     if len(record.value) + len(data) > ks.dbs.value_limit_bytes:
         return False
     store.edit(ks, key, record, record.value + data if behind else data + record.value)
+    record.used_ms = ks.dbs.now_ms
     if ks.notify:
         ks.notify(events.STRING, b"append", key)
     return True

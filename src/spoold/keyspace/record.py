@@ -101,12 +101,16 @@ class StringRecord(Record):
     """A string: inline.
 
     value: its bytes. stamp: rises with each change of any string; memcached's cas id. flags: memcached's.
+    used_ms, read_stamp: in memory only, and not set before the memcached door sets them (frontends/memcached_uses.py):
+        when a client last read or stored the value there, Unix ms, and the stamp that it had when it was last read.
     """
 
-    __slots__ = ("flags", "stamp", "value")
+    __slots__ = ("flags", "read_stamp", "stamp", "used_ms", "value")
 
     type_byte = 1
     kind = b"string"
+    read_stamp: int
+    used_ms: int
 
     def __init__(self, value: bytes = b"", stamp: int = 0, flags: int = 0) -> None:
         self.value = value
