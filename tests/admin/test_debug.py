@@ -35,6 +35,7 @@ def test_scripts_may_be_let_run_what_is_denied_them(a: Client) -> None:
     assert refused.startswith("ERR This Redis command is not allowed from script")
     assert a("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 1) == b"OK"
     assert a("EVAL", script, 0) == b"Hello World"
+    assert a("EVAL", script.replace("string", "attrib"), 0) == b"Some real reply following the attribute"
     assert a("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 0) == b"OK"
     assert a("EVAL", script, 0) == refused
 
@@ -59,6 +60,16 @@ def test_object_shows_how_a_key_is_kept(a: Client) -> None:
     a("SET", "k", 12)
     assert a("DEBUG", "OBJECT", "k").startswith(b"Value at:0x0 refcount:1 encoding:int serializedlength:")
     assert a("DEBUG", "OBJECT", "nosuch") == Error("ERR no such key")
+
+
+def test_object_shows_also_what_is_due_and_leaves_it(server: Server, a: Client) -> None:
+    a("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+    a("SET", "k", "v", "PX", 1)
+    server.advance_ms(2)
+    assert a("DEBUG", "OBJECT", "k").startswith(b"Value at:")
+    assert a("DBSIZE") == 1
+    assert a("EXISTS", "k") == 0
+    assert a("DEBUG", "OBJECT", "k") == Error("ERR no such key")
 
 
 @pytest.mark.parametrize("size", ["0", "100b", "1gb"])

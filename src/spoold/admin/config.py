@@ -64,7 +64,8 @@ class Config:
     def shown(self, patterns: list[bytes]) -> dict[bytes, bytes]:
         """Names that one of the patterns matches, and their values as CONFIG GET shows them."""
         matchers = [compile_pattern(pattern, nocase=True) for pattern in patterns]
-        names = (name.encode() for name in self._by_name)
+        asked = {pattern.lower() for pattern in patterns}
+        names = (name.encode() for name, each in self._by_name.items() if not each.hidden or name.encode() in asked)
         return {name: self._show(name) for name in names if any(matches(name) for matches in matchers)}
 
     def set(self, pairs: list[tuple[bytes, bytes]]) -> None:

@@ -97,6 +97,9 @@ def _set_disable_deny_scripts(ctx: Context, on: bytes) -> Reply:
 def _object(ctx: Context, key: bytes) -> Reply:
     """OBJECT <key>
     Show how a key is kept."""
+    if 0 < (ctx.ks.expires_at(key) or 0) <= ctx.now_ms:
+        # It is there until someone looks at it, and this is no look.
+        return Simple(b"Value at:0x0 refcount:1 encoding:due serializedlength:0 lru:0 lru_seconds_idle:0")
     record = ctx.ks.find(key)
     if record is None:
         raise NoSuchKey

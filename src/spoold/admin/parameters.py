@@ -225,6 +225,7 @@ class Parameter:
     alias: str = ""
     fixed: str = ""
     settled: str = ""
+    hidden: bool = False
 
 
 _IMMUTABLE: Final = "can't set immutable config"
@@ -370,4 +371,5 @@ PARAMETERS: Final = (
     Parameter("hz", integer(1, 500), b"10"),
     Parameter("dynamic-hz", YES_NO, b"yes"),
     Parameter("tcp-keepalive", COUNT, b"300"),
+    Parameter("key-load-delay", integer(-INT32_MAX, INT32_MAX), b"0", hidden=True),
 )

@@ -88,7 +88,7 @@ def _settings_page() -> str:
             default = "" if parameter.fixed else f"`{parameter.default.decode()}`" if parameter.default else "none"
             lines.append(f"| {_names(parameter)} | {default} | {effect} |")
     lines.append(_REMEMBERED)
-    for parameter in (each for each in PARAMETERS if not each.text):
+    for parameter in (each for each in PARAMETERS if not each.text and not each.hidden):
         default = f"`{parameter.default.decode()}`" if parameter.default else "empty"
         lines.append(f"| {_names(parameter)} | {default} |")
     return "\n".join(lines) + "\n"

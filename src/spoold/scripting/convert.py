@@ -25,7 +25,19 @@ from typing import Any, Final
 
 from spoold.core.errors import CommandError
 from spoold.core.numerals import INT64_MIN, format_decimals, format_float
-from spoold.core.reply import NULL_ARRAY, OK, BigNumber, Decimals, Keyed, Pairs, Push, SetReply, Simple, Verbatim
+from spoold.core.reply import (
+    NULL_ARRAY,
+    OK,
+    Attributed,
+    BigNumber,
+    Decimals,
+    Keyed,
+    Pairs,
+    Push,
+    SetReply,
+    Simple,
+    Verbatim,
+)
 from spoold.core.script_errors import ScriptError
 
 Table = Callable[[Any], Any]
@@ -109,6 +121,8 @@ class ToLua:
         return self._plain(reply)
 
     def _plain(self, reply: Any) -> Any:
+        if isinstance(reply, Attributed):
+            return self.value(reply.reply)  # there is no place for what is said about it
         if isinstance(reply, (list, tuple)):
             return self._list(reply)
         if isinstance(reply, int):

@@ -129,7 +129,7 @@ class LuaState:
     def live_bytes(self) -> int:
         """What scripts and functions hold, beyond the sandbox itself; garbage too where there is much of it."""
         if self.used() < _TIDY_BYTES:
-            self._collect()
+            self.tidy()
         return int(max(0, self.used() - self._empty_bytes))
 
     def room_for(self, count: int, size: int) -> bool:

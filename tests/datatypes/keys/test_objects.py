@@ -34,6 +34,14 @@ def test_a_list_is_a_quicklist(room: Room) -> None:
     assert room("OBJECT", "ENCODING", "l") == b"quicklist"
 
 
+@pytest.mark.parametrize(
+    ("value", "count"), [("0", 2**31 - 1), ("9999", 2**31 - 1), ("10000", 1), ("-1", 1), ("007", 1), ("", 1)]
+)
+def test_small_integers_are_shared_as_in_redis(room: Room, value: str, count: int) -> None:
+    room("SET", "k", value)
+    assert room("OBJECT", "REFCOUNT", "k") == count
+
+
 @pytest.mark.parametrize("sub", ["ENCODING", "FREQ", "IDLETIME", "REFCOUNT"])
 def test_a_missing_key_has_nothing_to_tell(room: Room, sub: str) -> None:
     assert room("OBJECT", sub, "missing") is None

@@ -32,6 +32,10 @@ from spoold.keyspace.record import (
 # Bytes of the longest string that Redis keeps in one allocation with its header.
 _EMBEDDED_BYTES: Final = 44
 
+# Redis keeps the integers below 10,000 once, for all that need them.
+_SHARED_DIGITS: Final = 4
+_SHARED_BY: Final = 2**31 - 1
+
 _HELP: Final = (
     b"OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     b"ENCODING <key>",
@@ -41,7 +45,7 @@ _HELP: Final = (
     b"IDLETIME <key>",
     b"    Seconds since the key was last used; not kept, always 0.",
     b"REFCOUNT <key>",
-    b"    How many refer to the value; always 1.",
+    b"    How many refer to the value; 1, but for small integers.",
     b"HELP",
     b"    This text.",
 )
@@ -100,11 +104,16 @@ def object_idletime(ctx: Context, key: bytes) -> int | None:
     group="generic",
 )
 def object_refcount(ctx: Context, key: bytes) -> int | None:
-    """Tells how many refer to the value of a key; always 1.
+    """Tells how many refer to the value of a key: 1, but for integers that Redis shares.
 
-    differs: always 1; Redis shares small integers.
+    differs: nothing is shared; it is what Redis would answer for the value that it has set or counted.
     """
-    return None if ctx.ks.find(key) is None else 1
+    record = ctx.ks.find(key)
+    if record is None:
+        return None
+    if isinstance(record, StringRecord) and len(record.value) <= _SHARED_DIGITS and _is_integer(record.value):
+        return 1 if record.value.startswith(b"-") else _SHARED_BY
+    return 1
 
 
 @command("OBJECT|HELP", flags=LOADING | STALE, since="6.2.0", syntax="OBJECT HELP", group="generic")
