@@ -231,6 +231,30 @@ def test_turns_go_on_while_checkpoints_fail_until_the_segment_is_full(
         rig.crash()
 
 
+def test_no_more_turns_are_taken_while_checkpoints_fail_than_one_lmdb_commit_may_hold(
+    new_rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else LMDB would write pages before the commit, and on a full disk neither a rebuild nor a start could go on."""
+    monkeypatch.setattr("spoold.engine.commit.CHECKPOINT_MUTATIONS", 20)
+    rig = new_rig("always", segment_bytes=1 << 20)
+    rig.write({b"k1": b"before"})
+    rig.disk.commit = True
+    with pytest.raises(WritesRefused, match="checkpoint failed"):
+        rig.commit.checkpoint()
+    taken = 0
+    while rig.write({b"k%02d" % taken: b"v"}):
+        taken += 1
+        assert taken < 100
+    assert 10 < taken < 40
+    assert rig.commit.refusing
+    rig.check()
+    assert rig.survivors() == rig.model
+    rig.disk.heal()
+    rig.commit.checkpoint()
+    assert rig.write({b"k2": b"after"})
+    rig.check()
+
+
 def test_a_start_on_a_disk_that_takes_no_checkpoint_serves_reads(rig: Rig) -> None:
     rig.write({b"k1": b"v1"})
     rig.disk.commit = True

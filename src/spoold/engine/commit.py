@@ -10,7 +10,8 @@ A **checkpoint** applies all turns to LMDB, commits it and begins the other jour
     append or sync fails   the turn is rolled back; its number is burned; the segment is not trusted again: the next
                            turn that writes begins with a checkpoint, which puts all acknowledged turns into LMDB
     LMDB commit fails      the transaction is lost: a new one is opened and the journal's turns since the last
-                           checkpoint are applied to it again; turns go on until the segment is full
+                           checkpoint are applied to it again; turns go on until the segment is full, or holds as
+                           many mutations as one LMDB commit may
     that checkpoint fails  turns that write are refused at once until a checkpoint has succeeded (the ticker tries)
     redo fails             nothing can be trusted in memory: `Lost` is raised and the server must stop; the next start
                            replays the journal
@@ -38,7 +39,8 @@ from spoold.engine.journal import SEGMENT_BYTES, Journal, JournalFull
 log = logging.getLogger("spoold.engine")
 
 # Bounds what one LMDB commit writes: at most this many pages of leaves and their branches become dirty, which is
-# well below LMDB's limit of 131,072 pages for one transaction.
+# well below LMDB's limit of 131,072 pages for one transaction. Beyond that LMDB writes pages before the commit, and on
+# a full disk what the journal holds could not be applied any more: no turn is taken then until a checkpoint succeeds.
 CHECKPOINT_MUTATIONS: Final = 65_536
 # The journal's bytes since the last checkpoint after which the next one is due.
 CHECKPOINT_BYTES: Final = 16 * 1024 * 1024
@@ -198,7 +200,7 @@ class Commit:
             return False
         if self.refusing:
             raise WritesRefused(self.failing)
-        if self._stranded:
+        if self._stranded or (self.failing is not None and self.batch.applied >= CHECKPOINT_MUTATIONS):
             self._commit_behind_checkpoint(sections)
             return True
         turn = self.turn + 1
