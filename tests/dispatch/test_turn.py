@@ -237,3 +237,17 @@ def test_a_turn_that_only_reads_writes_nothing(hall: Hall) -> None:
     for index in range(16):
         client.asks(f"SELECT {index}", "GET k", "DBSIZE", "KEYS *")
     assert hall.commit.turn == turn
+
+
+def test_a_stopped_turn_takes_nothing_for_requests_that_still_wait_or_come(hall: Hall) -> None:
+    client = hall.client()
+    client.asks("RPUSH l a b")
+    client.sends("GET k")
+    client.session.queue.append([b"LPOP", b"l"])  # as behind replies that were too large for one turn
+    hall.turn.stop()
+    assert client.gets() == b"$-1\r\n"
+    hall.turn.resume([client.session])
+    client.sends("LPOP l")
+    hall.end()
+    assert client.gets() == b""
+    assert hall("LRANGE", "l", "0", "-1") == [b"a", b"b"]

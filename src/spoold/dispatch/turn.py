@@ -103,6 +103,11 @@ class Turn:
             self._abort_after_exception(None)
         self._release()
 
+    def stop(self) -> None:
+        """End the open turn, and run no more requests: their replies would not reach anyone any more."""
+        self.end()
+        self.beside = _drop
+
     def receive(self, session: Session, requests: list[Any]) -> None:
         """Run a client's requests as they came in, or queue them behind what waits already."""
         if self.beside is not None:
@@ -181,6 +186,10 @@ class Turn:
             self.schedule(lambda: self.resume(woken))
         for hook in self.on_end:
             hook()
+
+
+def _drop(session: Session, requests: list[Any]) -> None:
+    """The server stops."""
 
 
 def _tell_no_one(refusing: bool) -> None:

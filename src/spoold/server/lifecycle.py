@@ -61,11 +61,13 @@ class Lifecycle:
         ticking.cancel()
         for listener in self.listeners:
             listener.close()
-        self._turn.end()
+        # What waits behind a long pipeline, or comes while connections close, must not take what no reply can bring.
+        self._turn.stop()
         for connection in list(self._connections.open.values()):
             connection.close()
         # One pass of the loop, so that replies that fit into the sockets' buffers leave.
         await asyncio.sleep(0)
+        self._turn.end()  # what those who are gone held open has come back
         try:
             self._commit.close(save=self.save_at_exit)
         except WritesRefused as error:
