@@ -18,7 +18,7 @@ from spoold.command.context import Context
 from spoold.datatypes.strings import marks, store
 from spoold.frontends import memcached_words as words
 from spoold.frontends.memcached_counts import Counts
-from spoold.frontends.memcached_uses import keep_read, note_read, note_stored, used_ms, was_read
+from spoold.frontends.memcached_uses import keep_read, note_read, used_ms, was_read
 from spoold.frontends.memcached_verbs import Verb, change_number, extend, find
 from spoold.frontends.memcached_words import (
     BAD_FORMAT,
@@ -103,14 +103,16 @@ class MetaVerbs:
         if key is None:
             return _BAD_KEY
         ks = ctx.ks
-        record = self.counts.look_up(ks, key)
+        now_ms = ctx.dbs.now_ms
+        record = ks.young.get(key)
+        if record.__class__ is not StringRecord or (record.expire_ms and record.expire_ms <= now_ms):
+            record = self.counts.look_up(ks, key)
         created = False
         if record is None and b"N" in flags and ks.find(key) is None:
             refuse_write(ctx, adds=True)
-            store.put(ks, key, b"")
+            record = store.put(ks, key, b"")
+            record.used_ms = now_ms
             store.tell_put(ks, key)
-            note_stored(ks, key)
-            record = find(ks, key)
             created = True
         self._count_get(flags, hit=record is not None)
         if record is None:
@@ -118,7 +120,7 @@ class MetaVerbs:
         value = record.value
         shown = self._show(ctx, key, record, request[1], flags, created=created)
         if b"u" not in flags:
-            note_read(record, ctx.now_ms)
+            note_read(record, now_ms)
         return b"VA %d%b\r\n%b\r\n" % (len(value), shown, value) if b"v" in flags else b"HD%b\r\n" % shown
 
     def _show(
@@ -227,10 +229,10 @@ class MetaVerbs:
                 return b"EX"
         elif mode == b"R" and record is None:
             return b"NS"
-        store.put(ks, key, value, due_ms, flags.get(b"F", 0))
-        if wanted_marks and (stored := find(ks, key)) is not None:
+        stored = store.put(ks, key, value, due_ms, flags.get(b"F", 0))
+        stored.used_ms = ctx.now_ms
+        if wanted_marks:
             marks.mark(stored, wanted_marks)
-        note_stored(ks, key)
         store.tell_put(ks, key, due_ms)
         return b"HD"
 
@@ -295,8 +297,7 @@ class MetaVerbs:
         if existing is None:
             if b"N" not in flags:
                 return b"NF%b\r\n" % _tail(request[1], flags)
-            store.put(ks, key, b"%d" % flags.get(b"J", 0))
-            note_stored(ks, key)
+            store.put(ks, key, b"%d" % flags.get(b"J", 0)).used_ms = ctx.now_ms
             store.tell_put(ks, key)
         else:
             if not isinstance(existing, StringRecord):

@@ -4,12 +4,11 @@ Noted in the decoded record and never stored: a record that fell out of the cach
 as not read, and as unused since the start. A change from any door makes the value an unread one, by its new stamp;
 marks, which stand in the stamp too, do not. Other doors' reads are not noted, so they cost nothing there.
 
-`ValueVerbs.get` sets both fields itself: a call would cost it more than they do.
+Who stores a value sets `used_ms`; `get` and `set` do all of it themselves, as a call would cost more than it does.
 """
 
 from __future__ import annotations
 
-from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.record import STAMP_BITS, StringRecord
 
 
@@ -17,13 +16,6 @@ def note_read(record: StringRecord, now_ms: int) -> None:
     """A client reads the value. cost: two attributes."""
     record.used_ms = now_ms
     record.read_stamp = record.stamp
-
-
-def note_stored(ks: Keyspace, key: bytes) -> None:
-    """A value was stored under `key` in this turn; one that was due at once is gone already."""
-    record = ks.young.get(key)
-    if record.__class__ is StringRecord:
-        record.used_ms = ks.dbs.now_ms
 
 
 def was_read(record: StringRecord) -> bool:

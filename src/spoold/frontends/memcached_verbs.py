@@ -20,7 +20,7 @@ from spoold.dispatch.door import go_on_later
 from spoold.dispatch.session import session_of
 from spoold.frontends import memcached_words as words
 from spoold.frontends.memcached_counts import Counts
-from spoold.frontends.memcached_uses import keep_read, note_read, note_stored, was_read
+from spoold.frontends.memcached_uses import keep_read, note_read, was_read
 from spoold.frontends.memcached_words import (
     BAD_CHUNK_LINE,
     BAD_DELTA,
@@ -125,14 +125,15 @@ class ValueVerbs:
         key = request[1]
         if len(key) > MAX_KEY_BYTES:
             return BAD_FORMAT
+        now_ms = ctx.dbs.now_ms
         record = ctx.ks.young.get(key)
-        if record.__class__ is not StringRecord or record.expire_ms:
+        if record.__class__ is not StringRecord or (record.expire_ms and record.expire_ms <= now_ms):
             record = self.counts.look_up(ctx.ks, key)
             if record is None:
                 self.counts.get_misses += 1
                 return END
         self.counts.get_hits += 1
-        record.used_ms = ctx.dbs.now_ms
+        record.used_ms = now_ms
         record.read_stamp = record.stamp
         value = record.value
         return b"VALUE %b %d %d\r\n%b\r\nEND\r\n" % (key, record.flags, len(value), value)
@@ -208,8 +209,7 @@ class ValueVerbs:
             due_ms = words.expire_ms(exptime_s, ctx.now_ms)
         self.counts.cmd_set += 1
         ks = ctx.ks
-        store.put(ks, key, value, due_ms, flags)
-        note_stored(ks, key)
+        store.put(ks, key, value, due_ms, flags).used_ms = ks.dbs.now_ms
         if ks.notify:
             store.tell_put(ks, key, due_ms)
         return STORED

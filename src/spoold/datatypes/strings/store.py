@@ -63,10 +63,11 @@ def get_range(ks: Keyspace, name: bytes, first: int, last: int) -> bytes:
     return value[first : last + 1]
 
 
-def put(ks: Keyspace, name: bytes, value: bytes, expire_ms: int = 0, flags: int = 0) -> None:
+def put(ks: Keyspace, name: bytes, value: bytes, expire_ms: int = 0, flags: int = 0) -> StringRecord:
     """Set the value, whatever the key held before.
 
     expire_ms: Unix ms, 0 = never; with one that is not ahead the key is gone at once. flags: memcached's.
+    returns: the value's record, also of one that is gone.
     cost: O(1).
     """
     record = ks.young.get(name)
@@ -81,15 +82,17 @@ def put(ks: Keyspace, name: bytes, value: bytes, expire_ms: int = 0, flags: int 
         if len(value) >= _COUNTED_BYTES:
             ks.cache.add(name, record)
         ks.changed(name, record)
+        stored = record
     else:
-        made = StringRecord(value, ks.dbs.new_stamp(), flags)
-        made.expire_ms = expire_ms
+        stored = StringRecord(value, ks.dbs.new_stamp(), flags)
+        stored.expire_ms = expire_ms
         if record is None:
-            ks.add(name, made)
+            ks.add(name, stored)
         else:
-            ks.replace(name, made)
+            ks.replace(name, stored)
     if expire_ms and expire_ms <= ks.dbs.now_ms and not ks.notify:
         ks.find(name)  # drops it; where someone is told, that comes after the event of its being set
+    return stored
 
 
 def tell_put(ks: Keyspace, name: bytes, expire_ms: int = 0) -> None:
