@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tests.test_readme import examples, run_session
 from spoold.frontends.memcached_meta import FLAGS
 from spoold.frontends.memcached_words import MAX_KEY_BYTES
 from spoold.protocol.memcached import KEYS_LINE_BYTES, LINE_BYTES
+from spoold.settings import Settings
 from spoold.testing.process import LOOPBACK, ServerProcess, free_port
 from support.memcached import Doorway
 from support.page import Page
@@ -49,6 +51,13 @@ def test_the_verbs_that_are_left_out_are_not_there(tmp_path: Path) -> None:
         client = Doorway(room).client()
         for verb in re.findall(r"`(\w+)`", left_out):
             assert client.ask(f"{verb} x") == "ERROR"
+
+
+def test_the_options_that_replace_those_of_memcached_exist() -> None:
+    options = {f"--{item.name.replace('_', '-')}" for item in dataclasses.fields(Settings)}
+    named = re.findall(r"--[a-z][a-z-]*", PAGE.text.split("## Coming from memcached\n")[1].split("\n## ")[0])
+    assert len(named) > 10
+    assert set(named) <= options
 
 
 def test_the_figures_are_those_of_the_code() -> None:
