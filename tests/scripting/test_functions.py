@@ -29,6 +29,16 @@ def test_a_library_that_fails_leaves_the_one_that_it_would_replace(room: Room) -
     assert room("FCALL", "f", 0) == b"lib"
 
 
+def test_a_library_that_is_loaded_again_and_again_takes_no_more_memory(room: Room) -> None:
+    def load_often() -> int:
+        for _ in range(300):
+            room("FUNCTION", "LOAD", "REPLACE", library("lib", "f"))
+        return room.scripts.used_bytes
+
+    assert load_often() + 100_000 > load_often()  # 380,000 bytes, when each loading left its table of functions
+    assert room("FCALL", "f", 0) == b"lib"
+
+
 def test_functions_of_other_libraries_are_not_taken_over(room: Room) -> None:
     room("FUNCTION", "LOAD", library("one", "f"))
     room("FUNCTION", "LOAD", library("two", "g"))

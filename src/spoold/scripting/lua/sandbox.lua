@@ -26,7 +26,8 @@ local HOOK_INSTRUCTIONS = 100000 -- about a millisecond between looks at the clo
 
 -- Protection ----------------------------------------------------------------------------------------------------
 
-local real_of = {} -- stand-in → the real table
+-- Stand-in → the real table. Keys are weak: each loading of a library has a stand-in of its own, which must not stay.
+local real_of = setmetatable({}, { __mode = "k" })
 
 local function refuse() error(READ_ONLY, 2) end
 
