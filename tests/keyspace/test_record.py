@@ -31,10 +31,13 @@ def made(cls: type[Record], numbers: list[int], value: bytes, expire_ms: int) ->
     return record
 
 
+IN_MEMORY = {"indexed_ms", "read_stamp", "used_ms"}
+
+
 def fields(record: Record) -> dict[str, object]:
     """All that is stored of a record, by name."""
     slots = [name for cls in type(record).__mro__ for name in getattr(cls, "__slots__", ())]
-    return {name: getattr(record, name) for name in slots if name != "indexed_ms"} | {"type": type(record)}
+    return {name: getattr(record, name) for name in slots if name not in IN_MEMORY} | {"type": type(record)}
 
 
 records = st.builds(
