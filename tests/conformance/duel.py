@@ -208,6 +208,10 @@ def dump(link: Link) -> dict[tuple[int, bytes], tuple[bytes, object, int]]:
                 continue
             command, *rest = READERS[kind]
             value = link.call(command, key, *rest).value
+            if kind == b"zset" and isinstance(value, tuple):  # the sign of a zero: see `unsigned_zeros`
+                value = tuple(
+                    Node(b"$", b"0") if at % 2 and node.value == b"-0" else node for at, node in enumerate(value)
+                )
             if kind in {b"set", b"hash"} and isinstance(value, tuple):
                 value = tuple(sorted(value, key=repr))  # type: ignore[assignment]
             found[database, key] = kind, value, int(_text(link.call(b"PEXPIRETIME", key)))
