@@ -119,6 +119,13 @@ class Settings:
     insecure_simple: bool = option(
         False, "Let --simple be reached from other machines by anyone, without a password.", kind="flag"
     )
+    max_data: int = option(
+        0,
+        "Bytes that the data may take, on disk and before it gets there; what would add to more is refused, nothing is "
+        "evicted. 0 = no limit.",
+        kind="bytes",
+        config="maxmemory",
+    )
     max_clients: int = option(10_000, "Most clients at a time, over all listeners.", kind="int", config="maxclients")
     listener_clients: tuple[str, ...] = option(
         (),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from spoold.settings import Settings
 from support.server import Client, Error, Server
 
 REFUSED = Error("OOM command not allowed when used memory > 'maxmemory'.")
@@ -17,6 +20,15 @@ def test_more_data_is_refused_reading_and_taking_away_are_not(a: Client, b: Clie
     assert a("LRANGE", "q", 0, -1) == [b"y"]
     assert a("CONFIG", "SET", "maxmemory", 0) == b"OK"
     assert a("RPUSH", "q", "z") == 2
+
+
+def test_a_limit_may_be_given_at_the_start(tmp_path: Path) -> None:
+    with Server(tmp_path, settings=Settings(max_data=1)) as server:
+        client = server.client()
+        assert client("SET", "k", "v") == REFUSED
+        assert client("CONFIG", "GET", "maxmemory") == [b"maxmemory", b"1"]
+        assert client("CONFIG", "SET", "maxmemory", "1gb") == b"OK"
+        assert client("SET", "k", "v") == b"OK"
 
 
 def test_a_transaction_with_such_a_command_is_refused_whole(a: Client, b: Client) -> None:

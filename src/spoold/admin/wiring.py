@@ -84,6 +84,7 @@ def install(parts: Parts, dispatcher: Dispatcher, settings: Settings, host: Host
     config.on_set("maxmemory", data_limit.set_limit)
     _watch_latency(parts, config, dispatcher, slowlog, host)
     _start_values(config, settings, host)
+    data_limit.set_limit(settings.max_data)
     _bind(config, dispatcher, slowlog, host, settings)
     limits = parts.own(PackedLimits)
     for name, attribute in _PACKED.items():
@@ -154,6 +155,7 @@ def _start_values(config: Config, settings: Settings, host: Host) -> None:
     """What the server was started with."""
     for name, value in (
         ("maxclients", settings.max_clients),
+        ("maxmemory", settings.max_data),
         ("timeout", math.ceil(settings.idle_timeout)),
         ("requirepass", settings.password.encode()),
         ("aclfile", settings.acl_file.encode()),
