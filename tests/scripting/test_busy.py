@@ -26,9 +26,13 @@ class Client:
         self.file = self.socket.makefile("rb")
         OPEN.append(self)
 
-    def send(self, *words: str) -> None:
+    @staticmethod
+    def packed(*words: str) -> bytes:
         parts = [word.encode() for word in words]
-        self.socket.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(p), p) for p in parts))
+        return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(p), p) for p in parts)
+
+    def send(self, *words: str) -> None:
+        self.socket.sendall(self.packed(*words))
 
     def line(self) -> bytes:
         return self.file.readline()
@@ -118,6 +122,19 @@ def test_no_script_escapes_its_end(server: ServerProcess, script: str) -> None:
     assert b"killed by user" in runner.line()
     assert other.ask("PING") == b"+PONG\r\n"
     assert runner.ask("EVAL", "return redis.call('incr', 'n')", "0") == b":1\r\n"
+
+
+def test_who_was_first_in_a_turn_with_writes_and_a_script_has_its_pong(server: ServerProcess) -> None:
+    early, runner, sleeper = Client(server.port), Client(server.port), Client(server.port)
+    assert early.ask("PING") == runner.ask("PING") == b"+PONG\r\n"
+    sleeper.send("DEBUG", "SLEEP", "0.2")  # what the others send meanwhile is one turn
+    early.send("PING")
+    runner.socket.sendall(Client.packed("SET", "k", "v") + Client.packed("EVAL", SLOW, "0"))
+    assert early.line() in (b"+PONG\r\n", BUSY)
+    assert early.ask("PING") == BUSY
+    assert early.ask("SCRIPT", "KILL") == b"+OK\r\n"
+    assert runner.line() == b"+OK\r\n"
+    assert b"killed by user" in runner.line()
 
 
 def test_a_script_that_has_written_runs_to_its_end(server: ServerProcess) -> None:

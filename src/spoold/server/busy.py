@@ -6,7 +6,8 @@ what clients sent, and answers what may be answered now (SCRIPT KILL, `-BUSY …
 sockets, since none depends on what the turn wrote. The loop misses nothing of this: what was read is gone from the
 sockets, and connections that were accepted here are handed to it when the script has ended.
 
-Who is parked, or has replies to come with a turn that wrote something, is not read from: replies keep their order.
+Who is parked, or has replies to come with a turn that wrote something, is not read from: replies keep their order. But
+a PONG tells nothing of what was written, and leaves at once.
 Only the Redis listeners are heard; other protocols have no word for it, and wait.
 
 source: docs/decisions/0008-scripts-on-the-loop.md.
@@ -29,6 +30,8 @@ log = logging.getLogger("spoold.server")
 
 _READ_BYTES: Final = 256 * 1024
 _ACCEPTS: Final = 64  # in one look
+# Who asks whether the server is alive often comes first to the turn in which a script runs. This depends on no write.
+_PONG: Final = [b"+PONG\r\n"]
 
 Make = Callable[[], Connection]
 
@@ -95,10 +98,10 @@ class Busy:
         for connection in list(self._connections.open.values()):
             if connection.session is self._dispatcher.running:
                 continue  # what it sent behind the script waits for that
-            if only_read:
+            session = connection.session
+            if only_read or (session is not None and session.out == _PONG):
                 self._send_early(connection)
             copy = self._copy(connection.socket_to_hear)
-            session = connection.session
             if copy is not None and session is not None:
                 selector.register(copy, selectors.EVENT_READ, connection)
                 self._sockets[session] = (connection, copy)
