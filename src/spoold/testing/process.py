@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -144,9 +145,11 @@ class ManagedProcess:
 
     @property
     def home(self) -> Path:
-        """A private directory that `close` removes: output, configuration, data that the caller did not place."""
+        """A private directory that `close` removes, or the end of this object: output, configuration, unplaced data."""
         if self._home is None:
             self._home = Path(tempfile.mkdtemp(prefix="spoold-testing-"))
+            # Also of one that could not be started and is not closed by anyone.
+            weakref.finalize(self, shutil.rmtree, self._home, ignore_errors=True)
         return self._home
 
     def stdout_text(self) -> str:
