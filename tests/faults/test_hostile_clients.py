@@ -14,6 +14,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -34,12 +35,16 @@ def anonymous_bytes(pid: int) -> int:
     raise AssertionError("no RssAnon")
 
 
+_numbers = count()
+
+
 class Bystander:
     """A client like any other, who must not notice anything."""
 
     def __init__(self, server: ServerProcess) -> None:
         self.server = server
         self.link = Link(server.port)
+        self.key = b"bystander:%d" % next(_numbers)
         self.count = 0
         self.is_served()
         self.memory_before = anonymous_bytes(server.pid)
@@ -48,7 +53,7 @@ class Bystander:
         """It gets its answers, and soon."""
         started_s = time.monotonic()
         self.count += 1
-        assert self.link.call(b"INCR", b"bystander:%d" % id(self)).value == b"%d" % self.count
+        assert self.link.call(b"INCR", self.key).value == b"%d" % self.count
         assert self.link.call(b"PING").value == b"PONG"
         assert time.monotonic() - started_s < 5.0
 
