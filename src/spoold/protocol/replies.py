@@ -64,12 +64,7 @@ def encode2(reply: Any) -> bytes:
     if reply is OK:
         return b"+OK\r\n"
     if kind is list:
-        if reply and reply[0].__class__ is bytes:
-            try:
-                return _short_strings(reply)
-            except (TypeError, IndexError):
-                pass  # an item is no string, or a long one; which and where does not matter here
-        return _items(b"*%d\r\n", reply, encode2)
+        return _array(reply, encode2)
     if kind is Simple:
         return b"+%b\r\n" % reply.text
     if kind is float:
@@ -95,12 +90,7 @@ def encode3(reply: Any) -> bytes:
     if reply is OK:
         return b"+OK\r\n"
     if kind is list:
-        if reply and reply[0].__class__ is bytes:
-            try:
-                return _short_strings(reply)
-            except (TypeError, IndexError):
-                pass  # an item is no string, or a long one; which and where does not matter here
-        return _items(b"*%d\r\n", reply, encode3)
+        return _array(reply, encode3)
     if kind is Simple:
         return b"+%b\r\n" % reply.text
     if kind is float:
@@ -108,28 +98,26 @@ def encode3(reply: Any) -> bytes:
     return _other3(reply)
 
 
-def _short_strings(reply: list[bytes]) -> bytes:
-    """Write an array of strings.
-
-    raises: TypeError if an item is no string; IndexError if one is longer than the table of headers.
-    cost: half of what formatting each item takes.
-    """
-    lengths = [*map(len, reply)]
-    header = STRING_HEADERS[lengths[0]]
-    if len(lengths) >= _MANY and lengths.count(lengths[0]) == len(lengths):
-        return b"*%d\r\n%b\r\n%b\r\n" % (len(reply), header, (b"\r\n%b\r\n" % header).join(reply))
-    headers = map(STRING_HEADERS.__getitem__, lengths)
-    return b"\r\n".join((b"*%d" % len(reply), *chain.from_iterable(zip(headers, reply, strict=True)), b""))
+def _array(items: list[Any], encode: Encoder) -> bytes:
+    """Write an array; mostly it holds short strings, which are joined in half the time that formatting each takes."""
+    if items and items[0].__class__ is bytes:
+        try:
+            lengths = [*map(len, items)]
+            header = STRING_HEADERS[lengths[0]]
+            if len(lengths) >= _MANY and lengths.count(lengths[0]) == len(lengths):
+                return b"*%d\r\n%b\r\n%b\r\n" % (len(items), header, (b"\r\n%b\r\n" % header).join(items))
+            headers = map(STRING_HEADERS.__getitem__, lengths)
+            return b"\r\n".join((b"*%d" % len(items), *chain.from_iterable(zip(headers, items, strict=True)), b""))
+        except (TypeError, IndexError):
+            pass  # an item is no string, or a long one; which and where does not matter here
+    return _items(b"*%d\r\n", items, encode)
 
 
 def _entries(entries: list[Any], encode: Encoder) -> bytes:
-    """Write entries of streams; their fields are nearly always short strings."""
+    """Write entries of streams."""
     parts = [b"*%d\r\n" % len(entries)]
     for id_, fields in entries:
-        try:
-            parts.append(b"*2\r\n$%d\r\n%b\r\n%b" % (len(id_), id_, _short_strings(fields)))
-        except (TypeError, IndexError):
-            parts.append(_items(b"*%d\r\n", (id_, fields), encode))
+        parts.append(b"*2\r\n$%d\r\n%b\r\n%b" % (len(id_), id_, encode(fields)))
     return b"".join(parts)
 
 
