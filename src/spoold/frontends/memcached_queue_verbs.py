@@ -56,7 +56,7 @@ from spoold.frontends.memcached_words import (
     TOO_LARGE_LINE,
     parse_unsigned,
 )
-from spoold.frontends.refusals import obstacle
+from spoold.frontends.refusals import refuse_write
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.record import ListRecord, TaggedListRecord
 from spoold.protocol.memcached import BAD_CHUNK, BAD_LENGTH, EMPTY_LINE, MISCOUNTED, TOO_LARGE
@@ -116,11 +116,8 @@ class QueueVerbs:
             request[0] in _WRITES or (request[0] == b"get" and not _only_looks(request))
         ):
             adds = request[0] in _ADDS
-            error = obstacle(ctx, adds=adds)
-            if error is not None:
-                if request[-2 if adds else -1] == _NOREPLY:
-                    return b""
-                raise error
+            if refuse_write(ctx, adds=adds, quiet=request[-2 if adds else -1] == _NOREPLY):
+                return b""
         return verb(ctx, request)
 
     # -- adding -------------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ from spoold.frontends.memcached_words import (
     TOUCHED,
     parse_unsigned,
 )
-from spoold.frontends.refusals import obstacle
+from spoold.frontends.refusals import refuse_write
 from spoold.keyspace import events
 from spoold.keyspace.keyspace import NEVER_MS, Keyspace
 from spoold.keyspace.record import StringRecord
@@ -109,11 +109,9 @@ class ValueVerbs:
         if verb is None:
             return ERROR
         if (ctx.dbs.read_only or self._admission.over_limit) and request[0] in _WRITES:
-            error = obstacle(ctx, adds=request[0] in _ADDS)
-            if error is not None:
-                if request[-2 if request[0] in _STORING else -1] == _NOREPLY:
-                    return b""
-                raise error
+            quiet = request[-2 if request[0] in _STORING else -1] == _NOREPLY
+            if refuse_write(ctx, adds=request[0] in _ADDS, quiet=quiet):
+                return b""
         return verb(ctx, request)
 
     # -- reading ------------------------------------------------------------------------------------------------

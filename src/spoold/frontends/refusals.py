@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from spoold.command.context import Context
-from spoold.core.errors import CommandError, Misconf, TooMuchData
+from spoold.core.errors import Misconf, TooMuchData
 from spoold.dispatch.session import session_of
 
 
-def obstacle(ctx: Context, *, adds: bool) -> CommandError | None:
-    """The disk takes no writes, or there is as much data as there may be (`maxmemory`); None if nothing is in the way.
+def refuse_write(ctx: Context, *, adds: bool = False, quiet: bool = False) -> bool:
+    """Refuse a request that writes, where the disk takes no writes or there is as much data as there may be.
 
-    adds: the request may make the data larger.
+    adds: it may make the data larger, so that `maxmemory` counts. quiet: the client takes no reply to it, and an error
+    would put it out of step.
+    returns: whether it is refused without a word.
+    raises: Misconf, TooMuchData: it is refused.
     """
     dispatcher = session_of(ctx).dispatcher
-    if ctx.dbs.read_only:
-        return Misconf(dispatcher.turn.commit.failing)
-    return TooMuchData() if adds and dispatcher.admission.over_limit else None
-
-
-def refuse_write(ctx: Context, *, adds: bool = False) -> None:
-    """raises: Misconf, TooMuchData."""
-    if (error := obstacle(ctx, adds=adds)) is not None:
-        raise error
+    if not ctx.dbs.read_only and not (adds and dispatcher.admission.over_limit):
+        return False
+    if quiet:
+        return True
+    raise Misconf(dispatcher.turn.commit.failing) if ctx.dbs.read_only else TooMuchData()
