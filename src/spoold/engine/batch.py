@@ -479,11 +479,6 @@ def _cannot_recover(reason: str | None) -> None:
     raise EngineError(f"LMDB commit: {reason or 'the map is full'}")
 
 
-def _abort(txn: lmdb.Transaction | None) -> None:
-    if txn is not None:
-        txn.abort()
-
-
 def _write(txn: lmdb.Transaction, mutations: Mutations) -> None:
     """Apply puts and deletes in key order: neighbours share tree pages."""
     keys = sorted(mutations)

@@ -303,7 +303,7 @@ class Runner:
                 self._doomed = ScriptMemory()
         if self._doomed is not None:
             return None  # nothing is done any more: there is no room for an error either
-        named: Entry | None = None
+        target: Entry | None = None
         try:
             request = list(words)
             for word in words:
@@ -315,12 +315,12 @@ class Runner:
             entry = self._by_name.get(request[0]) or self._table.find(request[0])
             if entry is None:
                 raise UnknownInScript
-            target = named = entry
+            target = entry
             if entry.subs and len(request) > 1:
                 found = entry.subs.get(request[1].upper())
                 if found is None:
                     raise UnknownInScript
-                target = named = found
+                target = found
             if not target.low <= len(request) <= target.high:
                 # Redis has it so: a command of which there may be more words finds itself that there are too many.
                 raise WrongArity(target.name) if len(request) > target.high > target.low else WrongArityInScript
@@ -339,7 +339,7 @@ class Runner:
                 if refused is not None:
                     raise refused
         except CommandError as error:
-            self.on_refused(named, error)
+            self.on_refused(target, error)
             raise
         return self._run(self._inner, entry, request)
 

@@ -437,9 +437,7 @@ def read(ks: Keyspace, record: ListRecord, first: int, last: int) -> list[bytes]
     if count <= 0:
         return []
     batch, prefix = ks.batch, record.prefix
-    if count == 1:
-        return [cast("bytes", batch.get(prefix + first.to_bytes(8, "big")))]
-    if count == 2 or (count <= FEW and not batch.settled):
+    if count <= 2 or (count <= FEW and not batch.settled):
         return cast("list[bytes]", batch.get_many(prefix, [at.to_bytes(8, "big") for at in range(first, last)]))
     return batch.scan_values(prefix + first.to_bytes(8, "big"), count)
 
