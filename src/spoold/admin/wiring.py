@@ -26,7 +26,6 @@ from spoold.metrics.latency import Latency
 from spoold.metrics.registry import Metrics
 from spoold.metrics.slowlog import SlowLog
 from spoold.metrics.spread import total
-from spoold.metrics.turns import TurnSizes
 from spoold.pubsub.commands import refuse_while_subscribed
 from spoold.pubsub.hub import Hub
 from spoold.pubsub.notify import Notifier, note_misses
@@ -91,9 +90,6 @@ def install(parts: Parts, dispatcher: Dispatcher, settings: Settings, host: Host
         config.on_set(name, partial(setattr, limits, attribute))
     host.duties.each_tick.append(data_limit.look)
     host.duties.each_tick.append(Sampler(metrics, dispatcher, host).tick)
-    turn_sizes = TurnSizes()
-    parts.add(turn_sizes)
-    dispatcher.turn.on_closing.append(lambda: turn_sizes.note(dispatcher.turn.commands))
     history = History(dispatcher.turn.clock, lambda: _totals(metrics, dispatcher, host))
     parts.add(history)
     host.duties.each_tick.append(history.tick)
@@ -121,13 +117,16 @@ def _install_tracking(config: Config, dispatcher: Dispatcher) -> Tracking:
             dispatcher.before.append(tracking.note_read)
 
     def close() -> None:
-        if tracking.clients:
-            tracking.deliver(dispatcher.sessions)
-        dispatcher.running = None
+        tracking.deliver(dispatcher.sessions)
+        dispatcher.running = None  # what changes between turns is nobody's doing
+
+    def join_turns(on: bool) -> None:
+        turn = dispatcher.turn
+        turn.on_closing = [hook for hook in turn.on_closing if hook != close] + [close] * on
+        turn.on_end = [hook for hook in turn.on_end if hook != tracking.settle] + [tracking.settle] * on
 
     tracking.on_readers = note_reads
-    dispatcher.turn.on_closing.append(close)
-    dispatcher.turn.on_end.append(tracking.settle)
+    tracking.on_clients = join_turns
     dispatcher.on_leave.append(tracking.end)
     config.on_set("tracking-table-max-keys", tracking.limit)
     return tracking

@@ -21,7 +21,6 @@ from spoold.console.caller import CommandFailed, Silent
 from spoold.console.census import Census, Count, Queue
 from spoold.console.porch import Premises
 from spoold.metrics.registry import Metrics
-from spoold.metrics.turns import TurnSizes
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -75,15 +74,12 @@ class Exposition:
     def _turns(self) -> Iterator[Metric]:
         turn = self._premises.dispatcher.turn
         commit = turn.commit
-        sizes = self._premises.parts.get(TurnSizes)
         yield _counter("spoold_turns", "Turns that ran.", (), [((), turn.turns)])
         yield _counter("spoold_turns_written", "Turns that wrote something.", (), [((), commit.turns)])
         yield _counter("spoold_turns_rolled_back", "Turns that were rolled back.", (), [((), turn.aborted)])
-        steps: Buckets = [(str(1 << step), sum(sizes.spread[: step + 1])) for step in _SIZE_STEPS]
-        steps.append(("+Inf", sum(sizes.spread)))
-        yield HistogramMetricFamily(
-            "spoold_turn_commands", "Commands in a turn.", buckets=steps, sum_value=sizes.commands
-        )
+        steps: Buckets = [(str(1 << step), sum(turn.spread[: step + 1])) for step in _SIZE_STEPS]
+        steps.append(("+Inf", sum(turn.spread)))
+        yield HistogramMetricFamily("spoold_turn_commands", "Commands in a turn.", buckets=steps, sum_value=turn.ran)
         yield HistogramMetricFamily(
             "spoold_commit_seconds",
             "Time of an append to the journal, its sync included.",

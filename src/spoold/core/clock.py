@@ -33,6 +33,4 @@ class SystemClock:
         """Wall time, microseconds since 1970."""
         return time.time_ns() // 1_000
 
-    def monotonic_s(self) -> float:
-        """Seconds that never run backwards."""
-        return time.monotonic()
+    monotonic_s = staticmethod(time.monotonic)

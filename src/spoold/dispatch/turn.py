@@ -25,6 +25,8 @@ log = logging.getLogger("spoold.turn")
 TURN_COMMANDS: Final = 8192
 # The same for what its mutations hold.
 TURN_MUTATIONS: Final = 65_536
+# Doubling from one command; a turn ends long before the last.
+_SPREAD_BUCKETS: Final = 40
 
 
 class Turn:
@@ -35,8 +37,10 @@ class Turn:
     resume: the dispatcher's. now_s: monotonic time at which the turn began.
     on_read_only: told when writes begin to be refused, and when they are taken again.
     beside: takes requests that arrive in the middle of a command: a script lets clients be heard (server/busy.py).
-    on_closing: called when a turn ends, before it is committed. on_end: behind it.
+    on_closing: called when a turn ends, before it is committed. on_end: behind it. A hook that is needed at times is there
+        at those times only: replace the list, for it may be gone through just now.
     sessions: who has replies to be sent. commands: how many ran in this turn. woken: who may go on after it.
+    ran: commands of all turns. spread: at n how many turns had less than 2^n commands and are not in an earlier one.
     """
 
     def __init__(
@@ -58,6 +62,8 @@ class Turn:
         self.woken: list[Session] = []
         self.resume: Callable[[list[Session]], None] = _no_one
         self.commands = 0
+        self.ran = 0
+        self.spread = [0] * _SPREAD_BUCKETS
         self.turns = 0
         self.aborted = 0
         self.bytes_out = 0
@@ -170,6 +176,8 @@ class Turn:
         """Send the replies, and let those go on that were woken."""
         self.open = False
         self.turns += 1
+        self.ran += self.commands
+        self.spread[self.commands.bit_length()] += 1
         self.commands = 0
         sessions, self.sessions = self.sessions, []
         for session in sessions:

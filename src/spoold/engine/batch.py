@@ -26,7 +26,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
-from typing import Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 import lmdb
 
@@ -37,7 +37,7 @@ Mutations: TypeAlias = "dict[bytes, bytes | None]"
 RangeDelete: TypeAlias = "tuple[bytes, bytes]"
 Section: TypeAlias = "Mutations | RangeDelete"
 
-MISSING: Final = object()
+MISSING: Final[Any] = object()
 
 
 class NoRoom(EngineError):
@@ -103,12 +103,12 @@ class Batch:
 
     def get(self, key: bytes) -> bytes | None:
         """The value under `key`, or None. cost: two dict look-ups, and one LMDB get if neither has it."""
-        value = self.fresh.get(key, MISSING)
+        value: bytes | None = self.fresh.get(key, MISSING)
         if value is MISSING:
             value = self._buffer.get(key, MISSING)
             if value is MISSING:
                 return self._txn_get(key)
-        return cast("bytes | None", value)
+        return value
 
     def get_many(self, prefix: bytes, stems: Iterable[bytes]) -> list[bytes | None]:
         """The value under each `prefix + stem`, or None. cost: as `get`, without a call for each."""
@@ -121,7 +121,7 @@ class Batch:
                 value = buffer.get(key, MISSING)
                 if value is MISSING:
                     value = read(key)
-            values.append(cast("bytes | None", value))
+            values.append(value)
         return values
 
     @property
@@ -192,13 +192,13 @@ class Batch:
     def take(self, key: bytes) -> bytes | None:
         """Read and delete in one call, for pops. returns: the value, None if there was none."""
         fresh = self.fresh
-        value = fresh.get(key, MISSING)
+        value: bytes | None = fresh.get(key, MISSING)
         if value is MISSING:
             value = self._buffer.get(key, MISSING)
             if value is MISSING:
                 value = self._txn_get(key)
         fresh[key] = None
-        return cast("bytes | None", value)
+        return value
 
     def delete_range(self, start: bytes, stop: bytes, limit: int) -> int:
         """Delete up to `limit` keys with start <= key < stop, as one mutation.

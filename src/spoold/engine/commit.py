@@ -25,7 +25,8 @@ Invariant: the turn number stored in LMDB is `durable_turn`, and the log holds e
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Final, Protocol
@@ -82,7 +83,9 @@ class TurnLog(Protocol):
 
 
 class JournalLog:
-    """The journal on disk; `synced` tells whether an append waits for it."""
+    """The journal on disk. append: keep a batch, with the wait for the disk that `synced` asks for."""
+
+    append: Callable[[int, list[Section]], int]
 
     def __init__(self, journal: Journal, *, synced: bool) -> None:
         """synced: True for `always`, False for `interval`."""
@@ -93,9 +96,15 @@ class JournalLog:
         self.sync = journal.sync
         self.close = journal.close
 
-    def append(self, turn: int, sections: list[Section]) -> int:
-        """Write the record, and wait for the disk if `synced`."""
-        return self.journal.append(turn, sections, sync=self.synced)
+    @property
+    def synced(self) -> bool:
+        """Whether an append waits for the disk."""
+        return self._synced
+
+    @synced.setter
+    def synced(self, synced: bool) -> None:
+        self._synced = synced
+        self.append = partial(self.journal.append, sync=synced)
 
     def since(self, after: int, upto: int | None) -> Iterable[tuple[int, list[Section]]]:
         """Read the turns back."""
@@ -145,6 +154,7 @@ class Commit:
     turn: the number last used; durable_turn: the last one in a synced LMDB commit.
     failing: what the disk said when it last refused something, until a checkpoint succeeds; else None.
     refusing: turns that write are refused until a checkpoint succeeds.
+    on_due: told when a turn has made `checkpoint_due` true.
     lost: set once nothing can be trusted any more: turns and checkpoints raise it.
     append_s: seconds that appends to the log took in all; append_spread: how many took less than 2^n µs, at n.
     checkpoint_s: seconds of the last checkpoint.
@@ -162,6 +172,7 @@ class Commit:
         self.durable_turn = env.turn
         self.failing: str | None = None
         self.refusing = False
+        self.on_due: Callable[[], None] = _tell_no_one
         self.lost: Lost | None = None
         self.checkpoints = 0
         self.turns = 0
@@ -224,6 +235,8 @@ class Commit:
             batch.keep(turn)
         except EngineError as error:
             self._bring_in(error)
+        if self.bytes_since_checkpoint >= CHECKPOINT_BYTES or batch.applied >= CHECKPOINT_MUTATIONS:
+            self._note_due()
         return True
 
     def abort_turn(self) -> None:
@@ -405,6 +418,10 @@ class Commit:
         self.turns += 1
         self.checkpoints += 1
 
+    def _note_due(self) -> None:
+        if self.checkpoint_due:
+            self.on_due()
+
     def _bring_in(self, error: EngineError) -> None:
         """The log holds the turn, so it counts, but it did not reach the open transaction."""
         if isinstance(error, Lost):
@@ -450,6 +467,10 @@ class Commit:
             self.batch.replay(turn, sections)
             last = turn
         return last
+
+
+def _tell_no_one() -> None:
+    """No one makes checkpoints but when asked to."""
 
 
 def _section_bytes(section: Section) -> int:

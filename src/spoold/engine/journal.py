@@ -37,9 +37,9 @@ import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final
 
-from spoold.core.crashpoints import reached
+from spoold.core.crashpoints import ARMED, reached
 from spoold.core.errors import EngineError
 from spoold.engine.batch import Mutations, Section
 
@@ -144,7 +144,8 @@ class Journal:
             raise JournalFull(f"turn {turn} needs {size} bytes")
         batch = b"".join(parts)
         crc = zlib.crc32(batch, zlib.crc32(self._salts[self._active] + _TURN.pack(turn)))
-        reached("journal-before-append")
+        if ARMED:
+            reached("journal-before-append")
         direct = self.direct and sync and size <= _DIRECT_BYTES
         if self.position == HEADER_BYTES:
             self._write(self._header(self._salts[self._active]), 0)
@@ -155,7 +156,8 @@ class Journal:
             self._write_direct(head, batch)
         else:
             self._write(head + batch, self.position)
-            reached("journal-after-append")
+            if ARMED:
+                reached("journal-after-append")
             if sync:
                 self.sync()
         self.position += size
@@ -185,17 +187,18 @@ class Journal:
         """Write a record behind the last one and wait for the disk, in one call."""
         size = len(head) + len(batch)
         page = self._page
-        page[: _RECORD.size] = head
-        page[_RECORD.size : size] = batch
+        record = page[:size]
+        record[:] = head + batch
         fd = self._direct_fds[self._active]
-        written = os.pwritev(fd, (page[:size],), self.position)
+        written = os.pwritev(fd, (record,), self.position)
         while written < size:
             # What is left must begin a block.
             if written % BLOCK_BYTES:
                 raise OSError(errno.EIO, "the disk took a part of a block")
             written += os.pwritev(fd, (page[written:size],), self.position + written)
-        reached("journal-after-append")
-        reached("journal-after-sync")
+        if ARMED:
+            reached("journal-after-append")
+            reached("journal-after-sync")
 
     # -- replay -------------------------------------------------------------------------------------------------
 
@@ -398,7 +401,7 @@ def _encode_mutations(mutations: Mutations, parts: list[bytes]) -> None:
     else:
         keys = list(mutations)
         deletes = []
-    puts = cast("list[bytes]", values)
+    puts: list[Any] = values
     key_lengths = [*map(len, keys)]
     if keys and max(key_lengths) > KEY_BYTES:
         # LMDB would refuse it after the turn was acknowledged, and again at each start.

@@ -40,7 +40,6 @@ class OpenReads:
         self._returning: list[Handle] = []  # by the open turn
         self._stopped = False
         self._dbs.on_rollback.append(self._roll_back)
-        self._turn.on_end.append(self._after_turn)
 
     def of(self, session: Session, queue: bytes) -> tuple[Handle, ...]:
         """The open reads of a connection on a queue, the oldest first. cost: O(open reads)."""
@@ -98,6 +97,7 @@ class OpenReads:
         if held is None:
             held = self._held[session] = {}
         if session not in self._before:
+            self._hear_of_end()
             self._before[session] = dict(held)
         return held
 
@@ -115,6 +115,7 @@ class OpenReads:
         self._orphans.sort(key=leases.by_rank)
         number = leases.give_back_some(self._dbs, self._orphans, _RETURNS_A_TURN, Event.ORPHANED)
         first = len(self._orphans) - number
+        self._hear_of_end()
         self._returning += self._orphans[first:]
         del self._orphans[first:]
         if first:
@@ -122,11 +123,15 @@ class OpenReads:
         if self._dbs.ready:
             self._dispatcher.serve()
 
+    def _hear_of_end(self) -> None:
+        """The open turn changes what is held: it must not be undone behind it."""
+        if not self._before and not self._returning:
+            self._turn.on_end = [*self._turn.on_end, self._after_turn]
+
     def _after_turn(self) -> None:
-        if self._before:
-            self._before.clear()
-        if self._returning:
-            self._returning = []
+        self._turn.on_end = [hook for hook in self._turn.on_end if hook != self._after_turn]
+        self._before.clear()
+        self._returning = []
 
     def _roll_back(self) -> None:
         self._orphans += self._returning

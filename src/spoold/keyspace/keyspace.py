@@ -518,7 +518,7 @@ class Databases:
         for keyspace in self.used.values():
             keyspace.write()
         # Ids that nothing was stored under need not be remembered: a turn that only reads must write nothing.
-        if self._saved != (self._next_id, self.stamp) and self.batch.written:
+        if (self.stamp != self._saved[1] or self._next_id != self._saved[0]) and self.batch.written:
             self._saved = (self._next_id, self.stamp)
             self.batch.fresh[layout.COUNTERS] = _PAIR.pack(self._next_id, self.stamp)
 

@@ -89,6 +89,7 @@ class Tracking:
 
     running: whose request is run now. max_keys: of the table, 0 = any number.
     on_readers: told when the first client begins to be remembered for what it reads, and when the last one ends.
+    on_clients: told when the first client begins to track, in whatever way, and when the last one ends.
     clients: how many track. items: pairs of a key and who is remembered for it.
     """
 
@@ -98,6 +99,7 @@ class Tracking:
         self.running = running
         self.max_keys = DEFAULT_MAX_KEYS
         self.on_readers: Callable[[bool], None] = _tell_no_one
+        self.on_clients: Callable[[bool], None] = _tell_no_one
         self.clients = 0
         self.items = 0
         self._readers = 0
@@ -137,6 +139,9 @@ class Tracking:
         self.end(client)
         client.tracking = tracker
         self.clients += 1
+        if self.clients == 1:
+            self._left = []  # who was remembered there tracks no more
+            self.on_clients(True)
         if tracker.bcast:
             for prefix in tracker.prefixes:
                 self._prefixes.setdefault(prefix, {})[tracker] = None
@@ -166,6 +171,7 @@ class Tracking:
                 self.on_readers(False)
                 self._forget_all()
         if not self.clients:
+            self.on_clients(False)
             self._clear()
         self._settle()
         client.settle()

@@ -84,7 +84,7 @@ class Ticker:
         self._seen_turns = 0
         self._next_sync_s = 0.0
         self._next_idle_s = 0.0
-        turn.on_end.append(self._after_turn)
+        commit.on_due = self._checkpoint_soon
 
     async def run(self) -> None:
         """Tick until cancelled."""
@@ -102,17 +102,19 @@ class Ticker:
                 for duty in self.each_tick:
                     self._do(duty)
         finally:
-            self._resting = False
+            self._hear_no_more()
             if self._timer is not None:
                 self._timer.cancel()
 
     async def _pause(self, pause_s: float) -> None:
         assert self._loop is not None  # noqa: S101 - `run` set it
         self._woken = self._loop.create_future()
-        self._resting = pause_s > TICK_S
+        if pause_s > TICK_S:
+            self._resting = True
+            self._turn.on_end = [*self._turn.on_end, self._end_rest]
         self._timer = self._loop.call_later(pause_s, self._wake, self._woken)
         await self._woken
-        self._resting = False
+        self._hear_no_more()
 
     def _wake(self, woken: asyncio.Future[None]) -> None:
         if not woken.done():
@@ -148,15 +150,18 @@ class Ticker:
         if told is not None:
             told(event, perf_counter() - started)
 
-    def _after_turn(self) -> None:
-        """A large backlog of the journal does not wait for the tick; what the turn brought may be due soon."""
+    def _checkpoint_soon(self) -> None:
+        """A large backlog of the journal does not wait for the tick."""
+        self._turn.schedule(lambda: self._do(self._checkpoint_now))
+
+    def _hear_no_more(self) -> None:
         if self._resting:
-            self._end_rest()
-        if self._commit.checkpoint_due:
-            self._turn.schedule(lambda: self._do(self._checkpoint_now))
+            self._resting = False
+            self._turn.on_end = [hook for hook in self._turn.on_end if hook != self._end_rest]
 
     def _end_rest(self) -> None:
-        self._resting = False
+        """A turn ended while nothing was due: what it brought may be due soon."""
+        self._hear_no_more()
         if self._timer is not None and self._loop is not None and self._woken is not None:
             self._timer.cancel()
             self._timer = self._loop.call_later(TICK_S, self._wake, self._woken)
