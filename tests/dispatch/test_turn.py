@@ -123,6 +123,53 @@ def test_an_exception_answers_every_command_of_the_turn_and_keeps_none(hall: Hal
     assert hall.turn.aborted == 1
 
 
+def gather(client: Client, *requests: str) -> None:
+    """What a connection does with a short piece."""
+    if not client.hall.turn.open:
+        client.hall.turn.begin()
+    client.hall.dispatcher.gathered.append((client.session, [request.encode().split() for request in requests]))
+
+
+def test_pieces_that_were_gathered_run_in_order_when_the_turn_ends(hall: Hall) -> None:
+    one, other = hall.client(), hall.client()
+    gather(one, "APPEND k a", "BLPOP q 0", "APPEND k d")
+    gather(other, "APPEND k b", "RPUSH q x")
+    gather(one, "GET k")
+    gather(other, "APPEND k c")
+    assert one.gets() == b""
+    assert not hall.dispatcher.table.by_name[b"append"].calls
+    hall.end()
+    assert other.gets() == b":2\r\n:1\r\n:3\r\n"
+    assert one.gets() == b":1\r\n*2\r\n$1\r\nq\r\n$1\r\nx\r\n"
+    hall.turn.resume([one.session])
+    hall.end()
+    assert one.gets() == b":4\r\n$4\r\nabcd\r\n"
+
+
+def test_a_piece_that_fails_leaves_those_behind_it_to_the_next_turn(hall: Hall) -> None:
+    one, other, third = hall.client(), hall.client(), hall.client()
+    gather(one, "SET k during")
+    gather(other, "TEST.BREAK k", "SET k behind")
+    gather(third, "SETNX k free", "GET k")
+    hall.end()
+    assert (one.gets(), other.gets()) == (INTERNAL, INTERNAL)
+    assert third.gets() == b":1\r\n$4\r\nfree\r\n"
+    hall.turn.resume([other.session])
+    hall.end()
+    assert other.gets() == b"+OK\r\n"
+    assert third.asks("GET k") == b"$6\r\nbehind\r\n"
+
+
+def test_a_server_that_stops_answers_what_was_gathered_and_takes_no_more(hall: Hall) -> None:
+    one = hall.client()
+    gather(one, "SET k v")
+    hall.turn.stop()
+    assert one.gets() == b"+OK\r\n"
+    one.sends("GET k")
+    hall.end()
+    assert one.gets() == b""
+
+
 def test_a_refused_turn_is_answered_misconf_and_reads_go_on_from_the_next(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:

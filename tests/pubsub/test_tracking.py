@@ -109,6 +109,19 @@ def test_a_turn_that_is_rolled_back_tells_nothing_and_forgets_nothing(
     assert reader.replies() == [invalid(b"k")]
 
 
+@pytest.mark.parametrize("end", [("CLIENT", "TRACKING", "OFF"), ("CLIENT", "TRACKING", "ON", "BCAST"), ("RESET",)])
+def test_what_changed_in_the_turn_before_tracking_ends_is_told(reader: Client, end: tuple[str, ...]) -> None:
+    reader("GET", "k")
+    off: list[tuple[str | bytes | float, ...]] = [("CLIENT", "TRACKING", "OFF")] * (end[-1] == "BCAST")
+    reader.send_many([("SET", "k", "v"), *off, end])
+    assert invalid(b"k") in reader.replies()
+    reader("CLIENT", "TRACKING", "OFF")
+    reader("HELLO", 3)
+    reader("CLIENT", "TRACKING", "ON")
+    reader.send_many([("FLUSHDB",), *off, end])
+    assert [b"invalidate", None] in reader.replies()
+
+
 def test_the_table_is_bounded_and_the_oldest_key_is_told(server: Server, a: Client, reader: Client) -> None:
     a("CONFIG", "SET", "tracking-table-max-keys", 2)
     reader("MGET", "k1", "k2")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -212,6 +214,34 @@ def test_a_transaction_with_a_slow_script_goes_on_behind_it(server: ServerProces
     assert lines[4:6] == [b"*3\r\n", b"+OK\r\n"]
     assert b"killed by user" in lines[6]
     assert lines[7] == b"+OK\r\n"
+
+
+def test_who_is_read_in_the_same_pass_of_the_loop_is_heard(server: ServerProcess) -> None:
+    clients = [Client(server.port) for _ in range(5)]
+    for client in clients:
+        assert client.ask("PING") == b"+PONG\r\n"
+    first, runner, second, parked, behind = clients
+    os.kill(server.pid, signal.SIGSTOP)
+    first.send("PING")
+    runner.send("EVAL", SLOW, "0")
+    second.send("GET", "k")
+    second.send("SCRIPT", "KILL")
+    parked.send("BLPOP", "q", "0")
+    runner.send("ECHO", "behind it")
+    behind.send("SCRIPT", "KILL")
+    os.kill(server.pid, signal.SIGCONT)
+    assert first.line() == b"+PONG\r\n"
+    # Which socket the loop reads first is its own affair: whoever it reads behind the script is told so.
+    assert second.line() in (BUSY, b"$-1\r\n")
+    answers = [second.line(), behind.line()]
+    assert b"+OK\r\n" in answers
+    assert set(answers) <= {b"+OK\r\n", b"-NOTBUSY No scripts in execution right now.\r\n"}
+    assert runner.line().startswith(b"-ERR Script killed by user with SCRIPT KILL... script: ")
+    assert (runner.line(), runner.line()) == (b"$9\r\n", b"behind it\r\n")
+    first.send("RPUSH", "q", "x")
+    assert first.line() == b":1\r\n"
+    assert parked.line() in (b"*2\r\n", BUSY)
+    assert second.ask("PING") == b"+PONG\r\n"
 
 
 def test_without_a_limit_no_one_is_told_busy(server: ServerProcess) -> None:

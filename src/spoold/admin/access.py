@@ -128,7 +128,7 @@ class Access:
 
 def disconnect(dispatcher: Dispatcher, session: Session) -> None:
     """Close a connection: the one whose request is run behind its reply, any other at once."""
-    if session is dispatcher.running:
+    if session is dispatcher.turn.running:
         session.closing = True
         return
     # It leaves here and now, not when the loop gets to it: nothing of this turn may go to it any more.

@@ -109,7 +109,7 @@ def _watch_latency(parts: Parts, config: Config, dispatcher: Dispatcher, slowlog
 
 
 def _install_tracking(config: Config, dispatcher: Dispatcher) -> Tracking:
-    tracking = Tracking(dispatcher.dbs, lambda: dispatcher.running)
+    tracking = Tracking(dispatcher.dbs, lambda: dispatcher.turn.running, dispatcher.sessions)
 
     def note_reads(on: bool) -> None:
         dispatcher.before[:] = [hook for hook in dispatcher.before if hook != tracking.note_read]
@@ -117,8 +117,8 @@ def _install_tracking(config: Config, dispatcher: Dispatcher) -> Tracking:
             dispatcher.before.append(tracking.note_read)
 
     def close() -> None:
-        tracking.deliver(dispatcher.sessions)
-        dispatcher.running = None  # what changes between turns is nobody's doing
+        tracking.deliver()
+        dispatcher.turn.running = None  # what changes between turns is nobody's doing
 
     def join_turns(on: bool) -> None:
         turn = dispatcher.turn

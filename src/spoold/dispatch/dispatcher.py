@@ -11,7 +11,7 @@ the waiters of a key in the order in which they came, until the key is empty. Wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
 from time import perf_counter
@@ -26,7 +26,7 @@ from spoold.core.reply import NO_REPLY, OK, QUEUED, Pushes
 from spoold.dispatch.admission import Admission
 from spoold.dispatch.pause import POSTPONED, Pause
 from spoold.dispatch.session import Session, Transaction
-from spoold.dispatch.turn import TURN_COMMANDS, Turn
+from spoold.dispatch.turn import TURN_COMMANDS, Piece, Turn
 from spoold.keyspace.keyspace import Databases, Keyspace
 from spoold.keyspace.waiters import Waiter
 
@@ -52,10 +52,11 @@ class Dispatcher:
     alert: something holds for all clients (MONITOR runs, writes are refused, the server is paused), so that no
         session is plain; change it through `set_alert`.
     observers: told of each request that has run while alert; of a script before the requests in it.
-    users: who may log in. running: whose requests were run last, or are run now.
+    users: who may log in.
     check_queued: asked again at EXEC whether the session's user may run a request.
     before: told of each request that is about to run while alert; what one returns is told its reply.
     on_leave: told of each client that is gone.
+    gathered: what clients sent in this pass of the loop and has not run yet.
     errors: how many error replies there were, by their first word. noted_inside: one of the script that runs was.
     on_slow: told of requests slower than `slow_s` seconds, those inside EXEC and scripts too.
     """
@@ -77,7 +78,8 @@ class Dispatcher:
         self.call_later = call_later
         self.users = users or Users(table)
         self.check_queued: Callable[[Session, list[bytes]], CommandError | None] = _allow
-        self.running: Session | None = None
+        self.gathered = turn.gather(self.run)
+        self._pieces: Iterator[Piece] = iter(())
         self.admission = Admission(self)
         self.pause = Pause(self)
         self.alert = False
@@ -134,92 +136,101 @@ class Dispatcher:
 
     # -- requests -----------------------------------------------------------------------------------------------
 
-    def run(self, session: Session, requests: list[list[bytes]]) -> None:
-        """Run the requests of one client in order; replies gather in `session.out`.
+    def run(self, pieces: Iterator[Piece]) -> None:
+        """Run the requests of clients in order; replies gather in `session.out`.
 
+        pieces: the clients in order, each with its requests.
         cost: about a microsecond and the handler's own work, a request.
         """
+        self._pieces = pieces
         turn = self.turn
-        if turn.commands >= TURN_COMMANDS:
-            turn.end()
-        if not turn.open:
-            turn.begin()
-        turn.sessions.append(session)
-        turn.commands += len(requests)
-        self.running = session
-        session.active_s = turn.now_s
-        session.rest = rest = iter(requests)
-        append = session.out.append
-        ctx = session.ctx
-        by_name = self.table.by_name
         dbs = self.dbs
-        slow_s = self.slow_s
+        by_name = self.table.by_name
         started = perf_counter()
-        for request in rest:
-            entry = by_name.get(request[0])
-            words = len(request)
-            if session.plain and entry is not None and entry.low <= words <= entry.high:
-                try:
-                    if words == 3:
-                        reply = entry.handler(ctx, request[1], request[2])
-                    elif words == 2:
-                        reply = entry.handler(ctx, request[1])
-                    else:
-                        reply = entry.handler(ctx, *request[1:])
-                except CommandError as error:
-                    entry.failed += 1
-                    reply = error
-            elif (
-                session.transaction is not None
-                and session.usual
-                and entry is not None
-                and (entry.queued or entry.executes)
-                and entry.low <= words <= entry.high
-            ):
-                reply, entry = self._in_transaction(session, session.transaction, entry, request)
-            else:
-                reply, entry = self._admit(session, request)
-            if dbs.ready:
-                # Before the reply is appended: if this fails, the request that failed has no reply yet.
-                self.serve()
-            kind = reply.__class__
-            if kind is int:
-                append(_INTEGERS[reply] if 0 <= reply < 1024 else b":%d\r\n" % reply)
-            elif kind is bytes:
-                length = len(reply)
-                append(b"$%d\r\n%b\r\n" % (length, reply))
-                if length > _COUNTED_BYTES:
-                    session.out_bytes += length
-            elif reply is OK:
-                append(_OK_LINE)
-            elif reply is QUEUED:
-                append(_QUEUED_LINE)
-            elif kind is Wait:
-                session.last = entry or session.last
-                self.park(session, request, reply)
-                return
-            elif reply is not NO_REPLY:
-                if isinstance(reply, CommandError):
-                    self._note_reply(entry, reply)
-                data = session.encode(reply)
-                append(data)
-                if len(data) > _COUNTED_BYTES:
-                    session.out_bytes += len(data)
-            now = perf_counter()
-            spent = now - started
-            started = now
+        for session, requests in pieces:
+            if session.waiter is not None or session.choked or session.queue or session.closing:
+                if not session.closing:  # else its connection ends with this turn
+                    session.queue += requests
+                continue
+            if turn.commands >= TURN_COMMANDS:
+                turn.end()
+                started = perf_counter()
+            turn.running = session
+            if not turn.open:
+                turn.begin()
+            turn.sessions.append(session)
+            turn.commands += len(requests)
+            session.active_s = turn.now_s
+            session.rest = rest = iter(requests)
+            append = session.out.append
+            ctx = session.ctx
+            slow_s = self.slow_s
+            for request in rest:
+                entry = by_name.get(request[0])
+                words = len(request)
+                if session.plain and entry is not None and entry.low <= words <= entry.high:
+                    try:
+                        if words == 3:
+                            reply = entry.handler(ctx, request[1], request[2])
+                        elif words == 2:
+                            reply = entry.handler(ctx, request[1])
+                        else:
+                            reply = entry.handler(ctx, *request[1:])
+                    except CommandError as error:
+                        entry.failed += 1
+                        reply = error
+                elif (
+                    session.transaction is not None
+                    and session.usual
+                    and entry is not None
+                    and (entry.queued or entry.executes)
+                    and entry.low <= words <= entry.high
+                ):
+                    reply, entry = self._in_transaction(session, session.transaction, entry, request)
+                else:
+                    reply, entry = self._admit(session, request)
+                if dbs.ready:
+                    # Before the reply is appended: if this fails, the request that failed has no reply yet.
+                    self.serve()
+                kind = reply.__class__
+                if kind is int:
+                    append(_INTEGERS[reply] if 0 <= reply < 1024 else b":%d\r\n" % reply)
+                elif kind is bytes:
+                    length = len(reply)
+                    append(b"$%d\r\n%b\r\n" % (length, reply))
+                    if length > _COUNTED_BYTES:
+                        session.out_bytes += length
+                elif reply is OK:
+                    append(_OK_LINE)
+                elif reply is QUEUED:
+                    append(_QUEUED_LINE)
+                elif kind is Wait:
+                    session.last = entry or session.last
+                    self.park(session, request, reply)
+                    entry = None
+                    break
+                elif reply is not NO_REPLY:
+                    if isinstance(reply, CommandError):
+                        self._note_reply(entry, reply)
+                    data = session.encode(reply)
+                    append(data)
+                    if len(data) > _COUNTED_BYTES:
+                        session.out_bytes += len(data)
+                now = perf_counter()
+                spent = now - started
+                started = now
+                if entry is not None:
+                    entry.calls += 1
+                    entry.usec += spent
+                    if spent > slow_s:
+                        self.on_slow(session, request, spent)
+                if session.out_bytes > OUT_BYTES or session.closing:
+                    self.stop(session)
+                    break
+            session.last = entry or session.last
             if entry is not None:
-                entry.calls += 1
-                entry.usec += spent
-                if spent > slow_s:
-                    self.on_slow(session, request, spent)
-            if session.out_bytes > OUT_BYTES or session.closing:
-                self.stop(session)
-                break
-        session.last = entry or session.last
-        if entry is not None:
-            # One a piece of input, not one a request: in a pipeline that would cost some percent.
-            entry.spread[int(spent * 1e6).bit_length()] += 1
+                # One a piece of input, not one a request: in a pipeline that would cost some percent.
+                entry.spread[int(spent * 1e6).bit_length()] += 1
 
     def _in_transaction(
         self, session: Session, transaction: Transaction, entry: Entry, request: list[bytes]
@@ -305,6 +316,12 @@ class Dispatcher:
             entry = entry.subs.get(request[1].upper(), entry)
         found = (tell(ctx, entry, request) for tell in self.before)
         return [finish for finish in found if finish is not None]
+
+    def take_gathered(self) -> list[Piece]:
+        """What came in before the script that runs now and was to run behind it, in order."""
+        pieces = [*self._pieces, *self.gathered]
+        self.gathered.clear()
+        return pieces
 
     def answer_beside(self, session: Session, requests: list[list[bytes]]) -> bytes:
         """Run requests while a script runs, of which admission lets only those through that may run beside one.
@@ -452,11 +469,11 @@ class Dispatcher:
 
     def _try_again(self, waiter: Waiter, name: bytes) -> Any:
         """What a waiter gets from the key `name`; a Wait if nothing."""
-        pusher, self.running = self.running, waiter.owner
+        pusher, self.turn.running = self.turn.running, waiter.owner
         try:
             return self._take_for(waiter, name)
         finally:
-            self.running = pusher
+            self.turn.running = pusher
 
     def _take_for(self, waiter: Waiter, name: bytes) -> Any:
         try:

@@ -7,15 +7,15 @@ callers, back-pressure, what an exception does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 
 from spoold.command.context import Context, Wait
 from spoold.core.errors import CommandError
 from spoold.dispatch.dispatcher import OUT_BYTES, Dispatcher
-from spoold.dispatch.session import Session, session_of
-from spoold.dispatch.turn import TURN_COMMANDS
+from spoold.dispatch.session import session_of
+from spoold.dispatch.turn import TURN_COMMANDS, Piece
 
 # Replies longer than this count towards what one client may be sent in a turn.
 _COUNTED_BYTES = 4096
@@ -26,56 +26,69 @@ class Door:
 
     verb: takes the client's context and a request; returns a reply that the session's `encode` understands, or a Wait
         with `serve`; raises CommandError, which is encoded too.
-    requests: how many ran.
+    requests: how many ran. gathered: pieces of this pass of the loop that have not run yet.
     """
 
-    def __init__(self, dispatcher: Dispatcher, verb: Callable[[Context, Any], Any]) -> None:
-        """One for all clients of the protocol; a frontend sets `session.run = door.run`."""
+    def __init__(
+        self, dispatcher: Dispatcher, verb: Callable[[Context, Any], Any], *, writes_lines: bool = False
+    ) -> None:
+        """One for all clients of the protocol; a frontend sets `session.run = door.run`.
+
+        writes_lines: what a verb returns as bytes is what is sent; only the rest needs the session's `encode`.
+        """
         self._dispatcher = dispatcher
         self._verb = verb
+        self._ready = writes_lines
         self.requests = 0
+        self.gathered = dispatcher.turn.gather(self.run)
 
-    def run(self, session: Session, requests: list[Any]) -> None:
-        """Run the requests of one client in order; replies gather in `session.out`."""
+    def run(self, pieces: Iterator[Piece]) -> None:
+        """Run the requests of clients in order; replies gather in `session.out`. pieces: as `Dispatcher.run`."""
         dispatcher = self._dispatcher
-        if dispatcher.pause.on:
-            # Whether a verb writes is not known here: they all wait.
-            dispatcher.pause.hold_all(session, requests)
-            return
         turn = dispatcher.turn
-        if turn.commands >= TURN_COMMANDS:
-            turn.end()
-        if not turn.open:
-            turn.begin()
-        turn.sessions.append(session)
-        turn.commands += len(requests)
-        self.requests += len(requests)
-        dispatcher.running = session
-        session.active_s = turn.now_s
-        session.rest = rest = iter(requests)
-        append = session.out.append
         verb = self._verb
-        ctx = session.ctx
-        encode = session.encode
-        ready = dispatcher.dbs
-        for request in rest:
-            try:
-                reply = verb(ctx, request)
-            except CommandError as error:
-                reply = error
-            if ready.ready:
-                dispatcher.serve()
-            if reply.__class__ is Wait:
-                dispatcher.park(session, [b""], reply)
-                return
-            data = encode(reply)
-            if data:
-                append(data)
-                if len(data) > _COUNTED_BYTES:
-                    session.out_bytes += len(data)
-            if session.out_bytes > OUT_BYTES or session.closing:
-                dispatcher.stop(session)
-                return
+        ready = self._ready
+        dbs = dispatcher.dbs
+        for session, requests in pieces:
+            if session.waiter is not None or session.choked or session.queue or session.closing:
+                if not session.closing:  # else its connection ends with this turn
+                    session.queue += requests
+                continue
+            if dispatcher.pause.on:
+                # Whether a verb writes is not known here: they all wait.
+                dispatcher.pause.hold_all(session, requests)
+                continue
+            if turn.commands >= TURN_COMMANDS:
+                turn.end()
+            turn.running = session
+            if not turn.open:
+                turn.begin()
+            turn.sessions.append(session)
+            turn.commands += len(requests)
+            self.requests += len(requests)
+            session.active_s = turn.now_s
+            session.rest = rest = iter(requests)
+            append = session.out.append
+            ctx = session.ctx
+            encode = session.encode
+            for request in rest:
+                try:
+                    reply = verb(ctx, request)
+                except CommandError as error:
+                    reply = error
+                if dbs.ready:
+                    dispatcher.serve()
+                if reply.__class__ is Wait:
+                    dispatcher.park(session, [b""], reply)
+                    break
+                data = reply if ready and reply.__class__ is bytes else encode(reply)
+                if data:
+                    append(data)
+                    if len(data) > _COUNTED_BYTES:
+                        session.out_bytes += len(data)
+                if session.out_bytes > OUT_BYTES or session.closing:
+                    dispatcher.stop(session)
+                    break
 
 
 def go_on_later(ctx: Context, rest: Any) -> None:

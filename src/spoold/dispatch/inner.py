@@ -52,14 +52,14 @@ def install_scripts(dispatcher: Dispatcher) -> Runner:
     session.ctx.in_script = True
 
     def guarded() -> bool:
-        caller = dispatcher.running or session
+        caller = dispatcher.turn.running or session
         admission.lenient = runner.allow_oom
         dispatcher.noted_inside = False
         return dispatcher.dbs.read_only or admission.over_limit or not caller.user.unrestricted
 
     def refusal(ctx: Context, entry: Entry, request: list[bytes]) -> CommandError | None:
         # A script may do what its caller may.
-        return admission.refusal_inside(dispatcher.running or session, entry, request)
+        return admission.refusal_inside(dispatcher.turn.running or session, entry, request)
 
     def count_refusal(entry: Entry | None, error: CommandError) -> None:
         if entry is not None:

@@ -121,7 +121,7 @@ class Session:
         self.wire = wire
         self.send = wire.write
         self.waiting_bytes: Callable[[], int] = _nothing_waits
-        self.run: Callable[[Session, list[Any]], None] = dispatcher.run
+        self.run: Callable[[Iterator[tuple[Session, list[Any]]]], None] = dispatcher.run
         self.active_s = peer.connected_s
         self.peer = peer
         self.encode = encode

@@ -1,7 +1,9 @@
 """The turn: all commands of one pass of the loop, one batch, one sync, then the replies.
 
-States: idle ─ begin ─▶ open ─ end ─▶ committing ─▶ idle. Requests that arrive while a turn is committing wait, parsed,
-in their sessions; the local journal goes through `committing` without waiting, a replicated log takes its time.
+States: idle ─ begin ─▶ open ─ end ─▶ committing ─▶ idle. What comes in in short pieces is gathered while the pass goes
+on, and run at its end, one client's piece behind the other's in one call a door: `gather`. Requests that arrive while
+a turn is committing wait, parsed, in their sessions; the local journal goes through `committing` without waiting, a
+replicated log takes its time.
 
 An exception that no one expected rolls the whole turn back, and each of its commands is answered with an error: this
 is the one place that catches everything, so that no half-done command is ever kept.
@@ -10,8 +12,8 @@ is the one place that catches everything, so that no half-done command is ever k
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, TypeAlias
 
 from spoold.core.clock import Clock
 from spoold.core.errors import CommandError, Internal, Misconf, WritesRefused
@@ -20,6 +22,11 @@ from spoold.engine.commit import Commit, Lost
 from spoold.keyspace.keyspace import Databases
 
 log = logging.getLogger("spoold.turn")
+
+# A client's requests that came in together.
+Piece: TypeAlias = tuple[Session, list[Any]]
+# Runs pieces in order, until there are no more or one fails: `running` is whose that was.
+Runner: TypeAlias = Callable[[Iterator[Piece]], None]
 
 # A turn ends early beyond this many commands, so that one batch, one journal record and one rollback stay bounded.
 TURN_COMMANDS: Final = 8192
@@ -37,8 +44,9 @@ class Turn:
     resume: the dispatcher's. now_s: monotonic time at which the turn began.
     on_read_only: told when writes begin to be refused, and when they are taken again.
     beside: takes requests that arrive in the middle of a command: a script lets clients be heard (server/busy.py).
-    on_closing: called when a turn ends, before it is committed. on_end: behind it. A hook that is needed at times is there
-        at those times only: replace the list, for it may be gone through just now.
+    on_closing: called when a turn ends, before it is committed. on_end: behind it. A hook that is needed at times is
+        there at those times only: replace the list, for it may be gone through just now.
+    running: whose requests were run last, or are run now.
     sessions: who has replies to be sent. commands: how many ran in this turn. woken: who may go on after it.
     ran: commands of all turns. spread: at n how many turns had less than 2^n commands and are not in an earlier one.
     """
@@ -58,6 +66,8 @@ class Turn:
         self.schedule = schedule
         self.on_lost = on_lost
         self.open = False
+        self.running: Session | None = None
+        self._doors: list[tuple[list[Piece], Runner]] = []
         self.sessions: list[Session] = []
         self.woken: list[Session] = []
         self.resume: Callable[[list[Session]], None] = _no_one
@@ -86,6 +96,22 @@ class Turn:
             self.dbs.flush_due_strings()
         self.schedule(self.end)
 
+    def gather(self, run: Runner) -> list[Piece]:
+        """The list that a door's pieces are put into while the turn is open, to be run by `run` when it ends."""
+        gathered: list[Piece] = []
+        self._doors.append((gathered, run))
+        return gathered
+
+    def run_gathered(self) -> None:
+        """Run what was gathered so far. What comes in beside a command waits for its end."""
+        if self.beside is not None:
+            return
+        for gathered, run in self._doors:
+            while gathered:
+                pieces = tuple(gathered)
+                gathered.clear()
+                self._run(run, pieces)
+
     def join(self, session: Session) -> None:
         """Note that `session` has replies to be sent at the end of this turn."""
         if not self.open:
@@ -94,6 +120,9 @@ class Turn:
 
     def end(self) -> None:
         """Commit what the turn wrote, then send its replies."""
+        if not self.open:
+            return
+        self.run_gathered()
         if not self.open:
             return
         try:
@@ -119,15 +148,7 @@ class Turn:
         if self.beside is not None:
             self.beside(session, requests)
             return
-        if session.waiter is not None or session.choked or session.queue or session.closing:
-            if not session.closing:  # else its connection ends with this turn
-                session.queue += requests
-            return
-        try:
-            session.run(session, requests)
-        except Exception:  # noqa: BLE001
-            self._abort_after_exception(session)
-            self._release()
+        self._run(session.run, ((session, requests),))
 
     def guard(self, work: Callable[..., object], *arguments: Any) -> None:
         """Run `work` inside the turn; an exception rolls the turn back and ends it."""
@@ -137,6 +158,17 @@ class Turn:
             session = arguments[0] if arguments and isinstance(arguments[0], Session) else None
             self._abort_after_exception(session)
             self._release()
+
+    def _run(self, run: Runner, pieces: Iterable[Piece]) -> None:
+        """Run pieces. If one fails, the turn is rolled back and ended, and those behind it run in the next."""
+        left = iter(pieces)
+        while True:
+            try:
+                run(left)
+                return
+            except Exception:  # noqa: BLE001
+                self._abort_after_exception(self.running)
+                self._release()
 
     @property
     def wrote_nothing(self) -> bool:

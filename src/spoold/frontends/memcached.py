@@ -12,6 +12,7 @@ from spoold.command.peer import Peer
 from spoold.dispatch.dispatcher import Dispatcher
 from spoold.dispatch.door import Door
 from spoold.dispatch.session import Session, Wire
+from spoold.dispatch.turn import Piece
 from spoold.frontends.memcached_counts import Counts
 from spoold.frontends.memcached_dump import Dumps
 from spoold.frontends.memcached_limit import LimitVerb
@@ -42,7 +43,7 @@ class MemcachedDoor(Door):
         self.verbs.table[b"stats"] = StatsVerb(self.counts, facts, dumps, self.sessions).stats
         self._clock = dispatcher.turn.clock
         self._idle_timeout_s = facts.idle_timeout_s
-        super().__init__(dispatcher, self.verbs.run)
+        super().__init__(dispatcher, self.verbs.run, writes_lines=True)
 
     def enter(self, session: Session) -> None:
         """A client is there."""
@@ -65,7 +66,7 @@ class MemcachedFrontend:
     codec, session: its own. receive: takes the session and the requests that the codec gave.
     """
 
-    __slots__ = ("_dispatcher", "_door", "codec", "receive", "session")
+    __slots__ = ("_dispatcher", "_door", "codec", "gathered", "receive", "session")
 
     name = "memcached"
 
@@ -77,6 +78,7 @@ class MemcachedFrontend:
         self.session = Session(dispatcher, wire, peer, self.codec.encode, authenticated=True)
         self.session.run = door.run
         self.receive: Callable[[Session, list[Any]], None] = dispatcher.turn.receive
+        self.gathered: list[Piece] | None = door.gathered
         dispatcher.sessions[self.session] = None
         door.enter(self.session)
 

@@ -12,6 +12,7 @@ from spoold.command.peer import Peer
 from spoold.dispatch.dispatcher import Dispatcher
 from spoold.dispatch.door import Door
 from spoold.dispatch.session import Session, Wire
+from spoold.dispatch.turn import Piece
 from spoold.frontends.memcached_queue_open import OpenReads
 from spoold.frontends.memcached_queue_stats import QueueStats
 from spoold.frontends.memcached_queue_totals import Totals
@@ -35,7 +36,7 @@ class QueueDoor(Door):
         self.connections = 0
         self.verbs = QueueVerbs(self.reads, self.totals, dispatcher.admission)
         self.verbs.table |= QueueStats(self, dispatcher.turn.clock.monotonic_s()).table
-        super().__init__(dispatcher, self.verbs.run)
+        super().__init__(dispatcher, self.verbs.run, writes_lines=True)
 
 
 class QueueFrontend:
@@ -44,7 +45,7 @@ class QueueFrontend:
     codec, session: its own. receive: takes the session and the requests that the codec gave.
     """
 
-    __slots__ = ("_dispatcher", "_door", "codec", "receive", "session")
+    __slots__ = ("_dispatcher", "_door", "codec", "gathered", "receive", "session")
 
     name = "memcached-queue"
 
@@ -56,6 +57,7 @@ class QueueFrontend:
         self.session = Session(dispatcher, wire, peer, self.codec.encode, authenticated=True)
         self.session.run = door.run
         self.receive: Callable[[Session, list[Any]], None] = dispatcher.turn.receive
+        self.gathered: list[Piece] | None = door.gathered
         dispatcher.sessions[self.session] = None
         door.clients += 1
         door.connections += 1

@@ -195,7 +195,7 @@ class ValueVerbs:
         if len(request) != 6:
             return _extra_word(self.set_, ctx, request)
         _, key, flags_word, exptime, _, value = request
-        flags = parse_unsigned(flags_word, MAX_FLAGS)
+        flags = 0 if flags_word == b"0" else parse_unsigned(flags_word, MAX_FLAGS)
         if flags < 0 or len(key) > MAX_KEY_BYTES:
             return BAD_FORMAT
         if exptime == b"0":

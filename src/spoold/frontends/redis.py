@@ -7,6 +7,7 @@ from collections.abc import Callable
 from spoold.command.peer import Peer
 from spoold.dispatch.dispatcher import Dispatcher
 from spoold.dispatch.session import Session, Wire
+from spoold.dispatch.turn import Piece
 from spoold.protocol.codec import Limits
 from spoold.protocol.resp import RespCodec
 
@@ -14,10 +15,11 @@ from spoold.protocol.resp import RespCodec
 class RedisFrontend:
     """One client of the Redis listener: bytes in, replies through its session's wire.
 
-    codec, session: its own. receive: takes the session and the requests that the codec gave.
+    codec, session: its own. receive: takes the session and the requests that the codec gave, and runs them.
+    gathered: where they may be put instead, to be run at the end of the pass of the loop.
     """
 
-    __slots__ = ("_dispatcher", "codec", "receive", "session")
+    __slots__ = ("_dispatcher", "codec", "gathered", "receive", "session")
 
     name = "redis"
 
@@ -32,6 +34,8 @@ class RedisFrontend:
         self.receive: Callable[[Session, list[list[bytes]]], None] = (
             dispatcher.turn.receive if authenticated else self._receive_from_stranger
         )
+        # What the codec of a stranger may read depends on what ran before.
+        self.gathered: list[Piece] | None = dispatcher.gathered if authenticated else None
         dispatcher.sessions[self.session] = None
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from spoold.core.errors import CommandError
 from spoold.dispatch.dispatcher import Dispatcher
 from spoold.dispatch.door import Door
 from spoold.dispatch.session import Session, Wire
+from spoold.dispatch.turn import Piece
 from spoold.frontends.refusals import refuse_write
 from spoold.frontends.simple_verbs import VERBS, SimpleContext, Space
 from spoold.protocol.codec import Limits
@@ -65,7 +66,7 @@ class SimpleFrontend:
     codec, session: its own. receive: takes the session and the requests that the codec gave.
     """
 
-    __slots__ = ("_dispatcher", "codec", "receive", "session")
+    __slots__ = ("_dispatcher", "codec", "gathered", "receive", "session")
 
     name = "simple"
 
@@ -78,6 +79,7 @@ class SimpleFrontend:
         ctx.space = Space()
         self.session.run = verbs.door.run
         self.receive: Callable[[Session, list[Value]], None] = dispatcher.turn.receive
+        self.gathered: list[Piece] | None = verbs.door.gathered
         dispatcher.sessions[self.session] = None
 
     def close(self) -> None:

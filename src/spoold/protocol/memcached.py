@@ -63,7 +63,9 @@ _BROWSER_ALONE: Final = (b"POST", b"Host:")
 _HTTP: Final = b"HTTP/"
 
 _ONE_KEY: Final = re.compile(rb"get ([^ \0\n]{1,250})\r\n").fullmatch
-_SET: Final = re.compile(rb"(set) ([^ \0\n]{1,250}) ([0-9]{1,10}) ([0-9]{1,10}) ([0-9]{1,8})\r\n").match
+_SET: Final = re.compile(
+    rb"(set) ([^ \0\n]{1,250}) ([0-9]{1,10}) ([0-9]{1,10}) ([0-9]{1,8})\r\n(.*)\r\n", re.DOTALL
+).fullmatch
 
 
 class MemcachedCodec:
@@ -119,10 +121,7 @@ class MemcachedCodec:
             return [[b"get", found[1]]]
         if found := _SET(data):
             words = [*found.groups()]
-            start = found.end()
-            stop = start + int(words[4])
-            if stop + 2 == len(data) and data[stop:] == b"\r\n" and stop - start <= self.max_block:
-                words.append(data[start:stop])
+            if int(words[4]) == len(words[5]) <= self.max_block:
                 return [words]
         requests: list[Request] = []
         self._read(data, 0, requests)

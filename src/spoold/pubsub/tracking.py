@@ -93,10 +93,11 @@ class Tracking:
     clients: how many track. items: pairs of a key and who is remembered for it.
     """
 
-    def __init__(self, dbs: Databases, running: Callable[[], Any]) -> None:
-        """Nothing is tracked."""
+    def __init__(self, dbs: Databases, running: Callable[[], Any], everyone: Iterable[TrackingListener]) -> None:
+        """Nothing is tracked. everyone: all clients there are."""
         self._dbs = dbs
         self.running = running
+        self._everyone = everyone
         self.max_keys = DEFAULT_MAX_KEYS
         self.on_readers: Callable[[bool], None] = _tell_no_one
         self.on_clients: Callable[[bool], None] = _tell_no_one
@@ -157,6 +158,8 @@ class Tracking:
         tracker = client.tracking
         if tracker is None:
             return
+        if not client.closed:
+            self.deliver()  # what has changed up to here is still to be told
         client.tracking = None
         tracker.client = tracker.redirect = None
         self.clients -= 1
@@ -267,12 +270,12 @@ class Tracking:
 
     # -- telling ------------------------------------------------------------------------------------------------
 
-    def deliver(self, clients: Iterable[TrackingListener]) -> None:
-        """The turn ends: tell what is to be told. clients: all there are."""
+    def deliver(self) -> None:
+        """The turn ends: tell what is to be told."""
         if self._flushed:
             self._left += self._table.items()
             self._forget_all()
-            for client in clients:
+            for client in self._everyone:
                 if client.tracking is not None:
                     _send(client.tracking, None)
         for tracker, name in self._told:

@@ -96,7 +96,7 @@ class Busy:
                 selector.register(copy, selectors.EVENT_READ, make)
         only_read = self._dispatcher.turn.wrote_nothing
         for connection in list(self._connections.open.values()):
-            if connection.session is self._dispatcher.running:
+            if connection.session is self._dispatcher.turn.running:
                 continue  # what it sent behind the script waits for that
             session = connection.session
             if only_read or (session is not None and session.out == _PONG):
@@ -105,7 +105,24 @@ class Busy:
             if copy is not None and session is not None:
                 selector.register(copy, selectors.EVENT_READ, connection)
                 self._sockets[session] = (connection, copy)
+        self._answer_gathered()
         return selector
+
+    def _answer_gathered(self) -> None:
+        """Answer what the loop had read before the script began, as far as its clients are heard; the rest waits."""
+        for session, requests in self._dispatcher.take_gathered():
+            connection, sock = self._sockets.get(session, (None, None))
+            if connection is None or sock is None or session.closing or session.held:
+                self._dispatcher.gathered.append((session, requests))
+                continue
+            self._answer(session, requests)
+            self._ignore_waiting(session, sock)
+
+    def _ignore_waiting(self, session: Session | None, sock: socket.socket) -> None:
+        """An end is the loop's to see; who waits is not read from."""
+        assert self._selector is not None  # noqa: S101 - it has the socket
+        if session is None or session.closing or session.held:
+            self._selector.unregister(sock)
 
     def _send_early(self, connection: Connection) -> None:
         """Send the replies that a client has of this turn already: nothing that they tell is still to be committed."""
@@ -142,9 +159,7 @@ class Busy:
         session = connection.session
         if data and session is not None:
             connection.data_received(data)
-        if not data or session is None or session.closing or session.held:
-            assert self._selector is not None  # noqa: S101 - it told of this socket
-            self._selector.unregister(sock)  # an end is the loop's to see; who waits is not read from
+        self._ignore_waiting(session if data else None, sock)
 
     def _accept(self, listening: socket.socket, make: Make) -> None:
         assert self._selector is not None  # noqa: S101 - it told of this socket

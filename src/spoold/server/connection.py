@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol, cast
 from spoold.command.peer import Peer
 from spoold.core.clock import Clock
 from spoold.dispatch.session import Session, Wire
+from spoold.dispatch.turn import Piece
 from spoold.protocol.codec import Codec
 from spoold.protocol.resp import RespCodec
 
@@ -25,6 +26,8 @@ OUTPUT_HIGH_BYTES: Final = 1 << 20
 # Parsed requests of a parked client that wait in memory; beyond it nothing more is read from it.
 QUEUED_REQUESTS: Final = 16_384
 QUEUED_BYTES: Final = 16 * 1024 * 1024
+# What is longer is run as it comes in, so that what is gathered while the loop passes through all sockets stays small.
+_GATHERED_BYTES: Final = 16 * 1024
 
 
 class Frontend(Protocol):
@@ -39,7 +42,12 @@ class Frontend(Protocol):
 
     @property
     def receive(self) -> Callable[[Session, list[Any]], None]:
-        """What takes the requests that the codec gave."""
+        """What takes the requests that the codec gave, and runs them."""
+        ...
+
+    @property
+    def gathered(self) -> list[Piece] | None:
+        """Where requests may be put instead while the turn is open; None: nowhere."""
         ...
 
     def close(self) -> None:
@@ -109,6 +117,7 @@ class Connection(asyncio.Protocol):
         "_feed",
         "_frontend",
         "_gate",
+        "_gathered",
         "_held",
         "_make",
         "_over_since_s",
@@ -117,6 +126,7 @@ class Connection(asyncio.Protocol):
         "_refusal",
         "_session",
         "_transport",
+        "_turn",
         "_waiting_bytes",
         "bytes_in",
         "peer",
@@ -168,7 +178,9 @@ class Connection(asyncio.Protocol):
         self._codec = frontend.codec
         self._feed = frontend.codec.feed
         self._receive = frontend.receive
+        self._gathered = frontend.gathered
         self._session = frontend.session
+        self._turn = frontend.session.dispatcher.turn
         self._session.send = transport_.write
         self._session.waiting_bytes = transport_.get_write_buffer_size
 
@@ -176,16 +188,27 @@ class Connection(asyncio.Protocol):
         """Hand the requests on that `data` completes."""
         if self._frontend is None:
             return
-        self.bytes_in += len(data)
+        size = len(data)
+        self.bytes_in += size
         requests = self._feed(data)
         session = self._session
         if requests:
-            self._receive(session, requests)
+            turn = self._turn
+            gathered = self._gathered
+            if gathered is None or size > _GATHERED_BYTES or turn.beside is not None:
+                if gathered:
+                    turn.run_gathered()
+                self._receive(session, requests)
+            else:
+                if not turn.open:
+                    turn.begin()
+                gathered.append((session, requests))
         if session.queue:
-            self._waiting_bytes += len(data)
+            self._waiting_bytes += size
             if len(session.queue) > QUEUED_REQUESTS or self._waiting_bytes > QUEUED_BYTES:
                 self.hold_reading(True)
         if self._codec.broken is not None:
+            self._turn.run_gathered()
             session.dispatcher.break_off(session, self._codec.broken.farewell)
 
     @property

@@ -90,7 +90,9 @@ class Shape(NamedTuple):
         width = self.unit_m * (self.width / 2 if self.radius is None else self.radius)
         up = height / _EARTH_RADIUS_M / _DEGREE
         parallel = self.latitude - up if self.latitude < 0 else self.latitude + up
-        aside = width / _EARTH_RADIUS_M / math.cos(parallel * _DEGREE) / _DEGREE
+        # As in C: where the shape has no end, its ends are no numbers, and no comparison with them is true.
+        narrowing = math.cos(parallel * _DEGREE) if math.isfinite(parallel) else math.nan
+        aside = width / _EARTH_RADIUS_M / narrowing / _DEGREE
         return self.longitude - aside, self.latitude - up, self.longitude + aside, self.latitude + up
 
 
