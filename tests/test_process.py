@@ -181,6 +181,18 @@ def test_a_running_process_is_not_started_twice() -> None:
         player.start()
 
 
+def test_a_port_is_told_once_while_it_is_not_bound_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_module, "PORT_RANGE", range(20_000, 20_020))
+    mine: list[int] = []
+    with pytest.raises(ProcessError, match="no free port"):
+        mine.extend(iter(free_port, 0))
+    assert len(set(mine)) == len(mine) > 0
+    program = f"from spoold.testing import process; process.PORT_RANGE = {mine}[:1]; print(process.free_port())"
+    other = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert other.returncode, "another process is not told them either"
+    assert not other.stdout
+
+
 def test_free_ports_can_be_bound() -> None:
     with socket.create_server((LOOPBACK, free_port())) as listener:
         assert listener.getsockname()[1] in process_module.PORT_RANGE

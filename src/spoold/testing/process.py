@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 import weakref
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +36,9 @@ READY_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
 POLL_INTERVAL_S = 0.005
 START_ATTEMPTS = 3
+
+# The ports that were chosen last: what is told is bound soon.
+_marks: deque[socket.socket] = deque(maxlen=32)
 
 PING = b"*1\r\n$4\r\nPING\r\n"
 
@@ -57,15 +61,15 @@ class StartFailed(ProcessError):
 
 
 def free_port() -> int:
-    """Choose a loopback port that nothing listens on at this moment.
+    """Choose a loopback port that nothing listens on at this moment, and that no other process was just told.
 
-    returns: a port of PORT_RANGE. Nothing reserves it, so whoever binds it must be ready to lose a race.
+    returns: a port of PORT_RANGE. Only this function knows of it, so whoever binds it may still lose a race.
     raises: ProcessError if hundreds of ports in a row are taken.
     """
     chooser = random.SystemRandom()  # tests seed the shared generator, and two runs would meet on the same ports
     for _ in range(500):
         port = chooser.choice(PORT_RANGE)
-        if _can_bind(port):
+        if _can_bind(port) and _reserve(port):
             return port
     raise ProcessError(f"no free port found between {PORT_RANGE.start} and {PORT_RANGE.stop}")
 
@@ -404,6 +408,23 @@ class RealRedis(ManagedProcess):
 
 def _environment_name(option: str) -> str:
     return "SPOOLD_" + option.removeprefix("--").replace("-", "_").upper()
+
+
+def _reserve(port: int) -> bool:
+    """Keep other processes' `free_port` from choosing `port` too; False if one of them was faster.
+
+    The mark is the UDP port of the same number: it is in nobody's way, is seen by all, and goes with the process.
+    """
+    mark = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        mark.bind((LOOPBACK, port))
+    except OSError:
+        mark.close()
+        return False
+    if len(_marks) == _marks.maxlen:
+        _marks.popleft().close()
+    _marks.append(mark)
+    return True
 
 
 def _can_bind(port: int) -> bool:
