@@ -138,6 +138,19 @@ def test_reset_makes_the_connection_a_fresh_one(a: Client, b: Client) -> None:
     assert a("EXEC") == [b"PONG"]
 
 
+def test_only_who_has_logged_in_has_requests_gathered_and_long_ones_read(guarded: Server) -> None:
+    client = guarded.client()
+    long = ("MSET", *range(20))
+    assert client.frontend.gathered is None
+    client.send_many([("AUTH", "geheim"), long])
+    assert client.replies() == [b"OK", b"OK"]
+    assert client.frontend.gathered is guarded.dispatcher.gathered
+    assert client("RESET") == b"RESET"
+    assert client.frontend.gathered is None
+    client.send(*long)
+    assert client.frontend.codec.broken is not None
+
+
 def test_reset_logs_out_and_ends_silence(guarded: Server) -> None:
     client = guarded.client()
     client("AUTH", "geheim")

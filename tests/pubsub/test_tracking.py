@@ -122,6 +122,15 @@ def test_what_changed_in_the_turn_before_tracking_ends_is_told(reader: Client, e
     assert [b"invalidate", None] in reader.replies()
 
 
+def test_what_changed_before_the_protocol_did_is_told_in_the_old_one(a: Client) -> None:
+    a("CLIENT", "TRACKING", "ON")
+    a("GET", "k")
+    a.send_many([("SET", "k", "v"), ("HELLO", 3), ("ECHO", "x")])
+    assert len(a.replies()) == 3, "RESP2 knows no pushes"
+    a.send_many([("GET", "k"), ("SET", "k", "v"), ("HELLO", 2), ("ECHO", "x")])
+    assert invalid(b"k") in a.replies()
+
+
 def test_the_table_is_bounded_and_the_oldest_key_is_told(server: Server, a: Client, reader: Client) -> None:
     a("CONFIG", "SET", "tracking-table-max-keys", 2)
     reader("MGET", "k1", "k2")

@@ -117,6 +117,7 @@ def hello(ctx: Context, protover: bytes | None = None, *options: bytes) -> Reply
     if name is not None:
         ctx.peer.name = checked_name(name)
     if version is not None:
+        ctx.parts.get(Tracking).tell()
         session.on_version(version)
     return {
         b"server": b"redis",
@@ -147,11 +148,11 @@ def reset(ctx: Context) -> Reply:
     ctx.peer.name = b""
     ctx.peer.no_evict = ctx.peer.no_touch = False
     ctx.select(0)
-    session.on_version(2)
     users = ctx.parts.get(Users)
     session.log_in(users.default)
     session.authenticated = users.open
     session.end_transaction()
+    session.on_version(2)
     return _RESET
 
 

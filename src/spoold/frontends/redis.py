@@ -27,15 +27,10 @@ class RedisFrontend:
         """authenticated: no password is asked for."""
         self._dispatcher = dispatcher
         self.codec = RespCodec(limits)
-        self.codec.trusted = authenticated
         self.session = Session(dispatcher, wire, peer, self.codec.encode, authenticated=authenticated)
         self.session.on_version = self._set_version
         self.session.transaction_limit_bytes = limits.request_bytes
-        self.receive: Callable[[Session, list[list[bytes]]], None] = (
-            dispatcher.turn.receive if authenticated else self._receive_from_stranger
-        )
-        # What the codec of a stranger may read depends on what ran before.
-        self.gathered: list[Piece] | None = dispatcher.gathered if authenticated else None
+        self._settle()
         dispatcher.sessions[self.session] = None
 
     def close(self) -> None:
@@ -49,9 +44,20 @@ class RedisFrontend:
             self._dispatcher.turn.receive(session, requests)
             codec.trusted = session.authenticated
             requests = codec.feed(b"") if codec.undecided else []
+        self._settle()
+
+    def _settle(self) -> None:
+        """Treat the client as one that has logged in, or not: what its codec may read depends on that."""
+        turn = self._dispatcher.turn
+        known = self.codec.trusted = self.session.authenticated
+        self.receive: Callable[[Session, list[list[bytes]]], None] = (
+            turn.receive if known else self._receive_from_stranger
+        )
+        self.gathered: list[Piece] | None = self._dispatcher.gathered if known else None
 
     def _set_version(self, version: int) -> None:
         self.codec.set_version(version)
         self.session.encode = self.codec.encode
         self.session.peer.protocol = version
         self.session.settle()
+        self._settle()

@@ -159,7 +159,7 @@ class Tracking:
         if tracker is None:
             return
         if not client.closed:
-            self.deliver()  # what has changed up to here is still to be told
+            self.tell()
         client.tracking = None
         tracker.client = tracker.redirect = None
         self.clients -= 1
@@ -270,16 +270,25 @@ class Tracking:
 
     # -- telling ------------------------------------------------------------------------------------------------
 
-    def deliver(self) -> None:
-        """The turn ends: tell what is to be told."""
+    def tell(self) -> None:
+        """Tell of what was read and has changed up to here: who is told, and how, is about to change.
+
+        source: Redis tells of it at once, and of prefixes when its loop comes round; tried with redis 7.0.15.
+        """
         if self._flushed:
+            self._flushed = False
             self._left += self._table.items()
             self._forget_all()
             for client in self._everyone:
                 if client.tracking is not None:
                     _send(client.tracking, None)
-        for tracker, name in self._told:
+        told, self._told = self._told, {}
+        for tracker, name in told:
             _send(tracker, [name])
+
+    def deliver(self) -> None:
+        """The turn ends: tell what is to be told."""
+        self.tell()
         for prefix, names in self._changed.items():
             for tracker in tuple(self._prefixes.get(prefix, ())):
                 wanted = [name for name, by in names.items() if not (tracker.noloop and tracker.client is by)]

@@ -117,12 +117,10 @@ class Connection(asyncio.Protocol):
         "_feed",
         "_frontend",
         "_gate",
-        "_gathered",
         "_held",
         "_make",
         "_over_since_s",
         "_paused",
-        "_receive",
         "_refusal",
         "_session",
         "_transport",
@@ -177,8 +175,6 @@ class Connection(asyncio.Protocol):
         self._frontend = frontend = self._make(self, self.peer)
         self._codec = frontend.codec
         self._feed = frontend.codec.feed
-        self._receive = frontend.receive
-        self._gathered = frontend.gathered
         self._session = frontend.session
         self._turn = frontend.session.dispatcher.turn
         self._session.send = transport_.write
@@ -186,7 +182,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand the requests on that `data` completes."""
-        if self._frontend is None:
+        frontend = self._frontend
+        if frontend is None:
             return
         size = len(data)
         self.bytes_in += size
@@ -194,11 +191,11 @@ class Connection(asyncio.Protocol):
         session = self._session
         if requests:
             turn = self._turn
-            gathered = self._gathered
+            gathered = frontend.gathered
             if gathered is None or size > _GATHERED_BYTES or turn.beside is not None:
                 if gathered:
                     turn.run_gathered()
-                self._receive(session, requests)
+                frontend.receive(session, requests)
             else:
                 if not turn.open:
                     turn.begin()
