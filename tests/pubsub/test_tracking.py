@@ -131,6 +131,13 @@ def test_what_changed_before_the_protocol_did_is_told_in_the_old_one(a: Client) 
     assert invalid(b"k") in a.replies()
 
 
+def test_who_says_goodbye_is_told_nothing_behind_it(a: Client) -> None:
+    a("HELLO", 3)
+    a("CLIENT", "TRACKING", "ON", "BCAST")
+    a.send_many([("SET", "k", "v"), ("QUIT",)])
+    assert a.replies() == [b"OK", b"OK"]
+
+
 def test_the_table_is_bounded_and_the_oldest_key_is_told(server: Server, a: Client, reader: Client) -> None:
     a("CONFIG", "SET", "tracking-table-max-keys", 2)
     reader("MGET", "k1", "k2")

@@ -206,8 +206,10 @@ class Session:
     def push(self, data: bytes) -> None:
         """Add bytes that answer no request (MONITOR, pub/sub); they leave with the turn.
 
-        data: not copied if it is Unasked already.
+        data: not copied if it is Unasked already. Who is to be closed gets no more, as in Redis.
         """
+        if self.closing:
+            return
         if self.choked and self.wire.overflows():
             self.dispatcher.leave(self)  # no one listens there any more
             return

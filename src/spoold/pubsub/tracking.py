@@ -13,6 +13,7 @@ source: Redis's page on client side caching, CLIENT TRACKING; tried with redis 7
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any, Final, Protocol
 
 from spoold.command.context import Context
@@ -291,7 +292,11 @@ class Tracking:
         self.tell()
         for prefix, names in self._changed.items():
             for tracker in tuple(self._prefixes.get(prefix, ())):
-                wanted = [name for name, by in names.items() if not (tracker.noloop and tracker.client is by)]
+                wanted = [
+                    name
+                    for name, by in sorted(names.items(), key=itemgetter(0))
+                    if not (tracker.noloop and tracker.client is by)
+                ]
                 if wanted:
                     _send(tracker, wanted)
         self._clear()

@@ -10,6 +10,7 @@ looks like when it is ready.
 
 from __future__ import annotations
 
+import atexit
 import os
 import random
 import shutil
@@ -39,6 +40,13 @@ START_ATTEMPTS = 3
 
 # The ports that were chosen last: what is told is bound soon.
 _marks: deque[socket.socket] = deque(maxlen=32)
+
+
+@atexit.register
+def _release_marks() -> None:
+    while _marks:
+        _marks.pop().close()
+
 
 PING = b"*1\r\n$4\r\nPING\r\n"
 
