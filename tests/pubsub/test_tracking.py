@@ -138,6 +138,21 @@ def test_who_says_goodbye_is_told_nothing_behind_it(a: Client) -> None:
     assert a.replies() == [b"OK", b"OK"]
 
 
+def test_what_is_read_behind_a_flush_of_the_same_turn_is_remembered(reader: Client) -> None:
+    reader("GET", "j")
+    reader.send_many([("FLUSHDB",), ("GET", "k")])
+    assert reader.replies() == [b"OK", None, [b"invalidate", None]]
+    reader.send("MSET", "j", "v", "k", "v")
+    assert reader.replies() == [b"OK", invalid(b"k")]
+
+
+def test_who_begins_behind_a_flush_of_the_same_turn_is_not_told_of_it(a: Client, reader: Client) -> None:
+    a("HELLO", 3)
+    a.send_many([("FLUSHDB",), ("CLIENT", "TRACKING", "ON")])
+    assert a.replies() == [b"OK", b"OK"]
+    assert reader.replies() == [[b"invalidate", None]]
+
+
 def test_the_table_is_bounded_and_the_oldest_key_is_told(server: Server, a: Client, reader: Client) -> None:
     a("CONFIG", "SET", "tracking-table-max-keys", 2)
     reader("MGET", "k1", "k2")

@@ -107,11 +107,12 @@ class Tracking:
         self._readers = 0
         self._table: dict[Place, dict[Tracker, None]] = {}
         self._prefixes: dict[bytes, dict[Tracker, None]] = {}
-        # Of this turn: who is to be told of which key, what leaves the table; of prefixes each key and who changed it.
+        # Of this turn: who is to be told of which key, or of all; what leaves the table; of prefixes each key and who
+        # changed it.
         self._told: dict[tuple[Tracker, bytes], None] = {}
         self._left: list[tuple[Place, dict[Tracker, None]]] = []
         self._changed: dict[bytes, dict[bytes, Any]] = {}
-        self._flushed = False
+        self._flushed: dict[Tracker, None] = {}
         self._depth = 0
         self._script_read = False  # by the script that runs
         dbs.on_rollback.append(self._undo)
@@ -131,14 +132,14 @@ class Tracking:
     def begin(self, client: TrackingListener, tracker: Tracker) -> None:
         """Let a client track as `tracker` says; what it tracked before goes on, if it is of the same kind."""
         before = client.tracking
-        if before is not None and before.bcast:
-            tracker.prefixes = {**before.prefixes, **tracker.prefixes}
-        if before is not None and not before.bcast:
-            # The table knows the client by this object.
+        if before is not None:
+            # The table, the prefixes and what is still to be told know the client by this object.
             for name in ("redirect", "redirect_id", "optin", "optout", "noloop", "caching", "broken"):
                 setattr(before, name, getattr(tracker, name))
+            before.prefixes |= tracker.prefixes
+            for prefix in tracker.prefixes:
+                self._prefixes.setdefault(prefix, {})[before] = None
             return
-        self.end(client)
         client.tracking = tracker
         self.clients += 1
         if self.clients == 1:
@@ -267,7 +268,11 @@ class Tracking:
                 self._told[tracker, name] = None
 
     def _note_flush(self) -> None:
-        self._flushed = True
+        for client in self._everyone:
+            if client.tracking is not None:
+                self._flushed[client.tracking] = None
+        self._left += self._table.items()
+        self._forget_all()
 
     # -- telling ------------------------------------------------------------------------------------------------
 
@@ -276,13 +281,9 @@ class Tracking:
 
         source: Redis tells of it at once, and of prefixes when its loop comes round; tried with redis 7.0.15.
         """
-        if self._flushed:
-            self._flushed = False
-            self._left += self._table.items()
-            self._forget_all()
-            for client in self._everyone:
-                if client.tracking is not None:
-                    _send(client.tracking, None)
+        flushed, self._flushed = self._flushed, {}
+        for tracker in flushed:
+            _send(tracker, None)
         told, self._told = self._told, {}
         for tracker, name in told:
             _send(tracker, [name])
@@ -290,7 +291,7 @@ class Tracking:
     def deliver(self) -> None:
         """The turn ends: tell what is to be told."""
         self.tell()
-        for prefix, names in self._changed.items():
+        for prefix, names in sorted(self._changed.items(), key=itemgetter(0)):
             for tracker in tuple(self._prefixes.get(prefix, ())):
                 wanted = [
                     name
@@ -307,9 +308,8 @@ class Tracking:
             self._left = []
 
     def _clear(self) -> None:
-        self._flushed = False
-        if self._told or self._changed:
-            self._told, self._changed = {}, {}
+        if self._told or self._changed or self._flushed:
+            self._told, self._changed, self._flushed = {}, {}, {}
 
     def _undo(self) -> None:
         """The turn was rolled back: nothing has changed, nothing is told."""
