@@ -152,6 +152,7 @@ def reset(ctx: Context) -> Reply:
     session.log_in(users.default)
     session.authenticated = users.open
     session.end_transaction()
+    session.settle()
     session.on_version(2)
     return _RESET
 

@@ -250,7 +250,7 @@ class Dispatcher:
 
         returns: the reply, a CommandError as a value.
         """
-        entry = self.table.find(request[0])
+        entry = self.table.by_name.get(request[0]) or self.table.find(request[0])
         if entry is None:
             return self.table.unknown(request)
         if not entry.low <= len(request) <= entry.high:

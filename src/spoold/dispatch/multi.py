@@ -8,7 +8,7 @@ from spoold.command.context import Context
 from spoold.command.spec import ALLOW_BUSY, FAST, LOADING, NOSCRIPT, STALE, Flag, Keys, command
 from spoold.core.errors import CommandError
 from spoold.core.reply import NULL_ARRAY, OK, Reply
-from spoold.dispatch.session import Transaction, session_of
+from spoold.dispatch.session import session_of
 from spoold.keyspace.watchers import Watch
 
 _FLAGS = NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY
@@ -20,8 +20,7 @@ def multi(ctx: Context) -> Reply:
     session = session_of(ctx)
     if session.transaction is not None:
         raise CommandError("MULTI calls can not be nested")
-    session.transaction = Transaction(session.dispatcher.turn.turns)
-    session.settle()
+    session.begin_transaction()
     return OK
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from spoold.acl.users import User
 from spoold.command.context import Context
@@ -185,8 +185,14 @@ class Session:
     def end_transaction(self) -> None:
         """Forget the transaction and what it watched."""
         self.transaction = None
-        self.dispatcher.unwatch(self)
-        self.settle()
+        if self.watch is not None:
+            self.dispatcher.unwatch(self)
+        self.plain = self.usual
+
+    def begin_transaction(self) -> None:
+        """Queue requests from now on, until `end_transaction`."""
+        self.transaction = Transaction(self.dispatcher.turn.turns)
+        self.plain = False
 
     def fail(self, error: CommandError) -> None:
         """The turn was rolled back: each of its replies becomes `error`."""
@@ -229,4 +235,5 @@ def _ignore_version(version: int) -> None:
 
 def session_of(ctx: Context) -> Session:
     """The session behind a context."""
-    return cast("Session", ctx.owner)
+    session: Session = ctx.owner
+    return session

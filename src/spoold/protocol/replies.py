@@ -196,5 +196,5 @@ def _shared(reply: Any, encode: Encoder) -> bytes:
 
 
 def _items(header: bytes, items: Iterable[Any], encode: Encoder) -> bytes:
-    parts = [encode(item) for item in items]
+    parts = [*map(encode, items)]
     return header % len(parts) + b"".join(parts)

@@ -81,7 +81,8 @@ def _set_with_options(ctx: Context, key: bytes, value: bytes, options: tuple[byt
     if keeps_expiry and record is not None:
         expire_ms = record.expire_ms
     store.put(ks, key, value, expire_ms)
-    store.tell_put(ks, key, expire_ms if expiry else 0)
+    if ks.notify:
+        store.tell_put(ks, key, expire_ms if expiry else 0)
     return old if wants_old else OK
 
 
@@ -128,7 +129,8 @@ def psetex(ctx: Context, key: bytes, milliseconds: bytes, value: bytes) -> Reply
 def _set_until(ctx: Context, key: bytes, value: bytes, expire_ms: int) -> Reply:
     ks = ctx.ks
     store.put(ks, key, value, expire_ms)
-    store.tell_put(ks, key, expire_ms)
+    if ks.notify:
+        store.tell_put(ks, key, expire_ms)
     return OK
 
 
@@ -320,7 +322,7 @@ def _deadline_ms(ctx: Context, name: str, expiry: bytes, amount: bytes) -> int:
     unit_ms, relative = _EXPIRIES[expiry]
     when_ms = parse_int(amount) * unit_ms
     if when_ms > 0 and relative:
-        when_ms += ctx.now_ms
+        when_ms += ctx.dbs.now_ms
     if not 0 < when_ms <= INT64_MAX:
         raise InvalidExpire(name)
     return when_ms

@@ -96,7 +96,7 @@ def put(ks: Keyspace, name: bytes, value: bytes, expire_ms: int = 0, flags: int 
 
 
 def tell_put(ks: Keyspace, name: bytes, expire_ms: int = 0) -> None:
-    """Tell that a value was `put`, as SET does."""
+    """Tell that a value was `put`, as SET does. The hot paths ask first whether anyone is told."""
     if ks.notify:
         ks.notify(events.STRING, b"set", name)
         if expire_ms:
