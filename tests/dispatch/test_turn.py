@@ -160,6 +160,20 @@ def test_a_piece_that_fails_leaves_those_behind_it_to_the_next_turn(hall: Hall) 
     assert third.asks("GET k") == b"$6\r\nbehind\r\n"
 
 
+def test_what_was_gathered_outlives_a_turn_that_a_duty_spoils(hall: Hall) -> None:
+    one, other = hall.client(), hall.client()
+    other.sends("SET k during")
+    gather(one, "SETNAME", "SETNX k free", "GET k")
+
+    def fails() -> None:
+        raise ZeroDivisionError
+
+    hall.turn.guard(fails)
+    assert other.gets() == INTERNAL
+    hall.end()
+    assert one.gets().endswith(b":1\r\n$4\r\nfree\r\n")
+
+
 def test_a_server_that_stops_answers_what_was_gathered_and_takes_no_more(hall: Hall) -> None:
     one = hall.client()
     gather(one, "SET k v")

@@ -120,9 +120,7 @@ class Turn:
 
     def end(self) -> None:
         """Commit what the turn wrote, then send its replies."""
-        if not self.open:
-            return
-        self.run_gathered()
+        self.run_gathered()  # also where the turn that they came in was rolled back
         if not self.open:
             return
         try:
