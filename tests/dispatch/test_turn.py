@@ -160,6 +160,17 @@ def test_a_piece_that_fails_leaves_those_behind_it_to_the_next_turn(hall: Hall) 
     assert third.asks("GET k") == b"$6\r\nbehind\r\n"
 
 
+def test_a_client_that_is_thrown_out_in_the_turn_takes_nothing_any_more(hall: Hall) -> None:
+    one, other = hall.client(), hall.client()
+    one.asks("RPUSH q job")
+    gather(one, "PING")
+    gather(other, "BLPOP q 0")
+    hall.dispatcher.leave(other.session)
+    hall.end()
+    assert other.gets() == b""
+    assert one.asks("LRANGE q 0 -1").endswith(b"*1\r\n$3\r\njob\r\n")
+
+
 def test_what_was_gathered_outlives_a_turn_that_a_duty_spoils(hall: Hall) -> None:
     one, other = hall.client(), hall.client()
     other.sends("SET k during")

@@ -109,8 +109,8 @@ class Dispatcher:
             session.settle()
 
     def leave(self, session: Session) -> None:
-        """The client is gone: nothing of it may wait, watch or be counted."""
-        session.closed = True
+        """The client is gone: nothing of it may wait, watch or be counted, and what was gathered of it must not run."""
+        session.closed = session.closing = True
         if session.waiter is not None:
             self.unpark(session.waiter)
         self.unwatch(session)

@@ -27,7 +27,7 @@ OUTPUT_HIGH_BYTES: Final = 1 << 20
 QUEUED_REQUESTS: Final = 16_384
 QUEUED_BYTES: Final = 16 * 1024 * 1024
 # What is longer is run as it comes in, so that what is gathered while the loop passes through all sockets stays small.
-_GATHERED_BYTES: Final = 16 * 1024
+_GATHERED_BYTES: Final = 4 * 1024
 
 
 class Frontend(Protocol):
