@@ -122,8 +122,8 @@ def _install_tracking(config: Config, dispatcher: Dispatcher) -> Tracking:
 
     def join_turns(on: bool) -> None:
         turn = dispatcher.turn
-        turn.on_closing = [hook for hook in turn.on_closing if hook != close] + [close] * on
-        turn.on_end = [hook for hook in turn.on_end if hook != tracking.settle] + [tracking.settle] * on
+        for hooks, hook in ((turn.on_closing, close), (turn.on_end, tracking.settle)):
+            (hooks.append if on else hooks.remove)(hook)
 
     tracking.on_readers = note_reads
     tracking.on_clients = join_turns

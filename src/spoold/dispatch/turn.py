@@ -45,7 +45,7 @@ class Turn:
     on_read_only: told when writes begin to be refused, and when they are taken again.
     beside: takes requests that arrive in the middle of a command: a script lets clients be heard (server/busy.py).
     on_closing: called when a turn ends, before it is committed. on_end: behind it. A hook that is needed at times is
-        there at those times only: replace the list, for it may be gone through just now.
+        there at those times only; it may come and go while they are called.
     running: whose requests were run last, or are run now.
     sessions: who has replies to be sent. commands: how many ran in this turn. woken: who may go on after it.
     ran: commands of all turns. spread: at n how many turns had less than 2^n commands and are not in an earlier one.
@@ -68,6 +68,7 @@ class Turn:
         self.open = False
         self.running: Session | None = None
         self._doors: list[tuple[list[Piece], Runner]] = []
+        self._left: Iterator[Piece] = iter(())
         self.sessions: list[Session] = []
         self.woken: list[Session] = []
         self.resume: Callable[[list[Session]], None] = _no_one
@@ -112,6 +113,15 @@ class Turn:
                 gathered.clear()
                 self._run(run, pieces)
 
+    def take(self, gathered: list[Piece]) -> list[Piece]:
+        """Take what came in before the command that runs now and was to run behind it, in order.
+
+        gathered: of the door whose command that is.
+        """
+        pieces = [*self._left, *gathered]
+        gathered.clear()
+        return pieces
+
     def join(self, session: Session) -> None:
         """Note that `session` has replies to be sent at the end of this turn."""
         if not self.open:
@@ -124,7 +134,7 @@ class Turn:
         if not self.open:
             return
         try:
-            for hook in self.on_closing:
+            for hook in tuple(self.on_closing):
                 hook()
             self.dbs.write()
             self.commit.commit_turn()
@@ -161,6 +171,7 @@ class Turn:
         """Run pieces. If one fails, the turn is rolled back and ended, and those behind it run in the next."""
         left = iter(pieces)
         while True:
+            self._left = left
             try:
                 run(left)
                 return
@@ -222,7 +233,7 @@ class Turn:
         if self.woken:
             woken, self.woken = self.woken, []
             self.schedule(lambda: self.resume(woken))
-        for hook in self.on_end:
+        for hook in tuple(self.on_end):
             hook()
 
 

@@ -235,8 +235,8 @@ class Commit:
             batch.keep(turn)
         except EngineError as error:
             self._bring_in(error)
-        if self.bytes_since_checkpoint >= CHECKPOINT_BYTES or batch.applied >= CHECKPOINT_MUTATIONS:
-            self._note_due()
+        if self.checkpoint_due:
+            self.on_due()
         return True
 
     def abort_turn(self) -> None:
@@ -417,10 +417,6 @@ class Commit:
         self._logged = self._checkpointed = turn
         self.turns += 1
         self.checkpoints += 1
-
-    def _note_due(self) -> None:
-        if self.checkpoint_due:
-            self.on_due()
 
     def _bring_in(self, error: EngineError) -> None:
         """The log holds the turn, so it counts, but it did not reach the open transaction."""

@@ -126,10 +126,10 @@ class OpenReads:
     def _hear_of_end(self) -> None:
         """The open turn changes what is held: it must not be undone behind it."""
         if not self._before and not self._returning:
-            self._turn.on_end = [*self._turn.on_end, self._after_turn]
+            self._turn.on_end.append(self._after_turn)
 
     def _after_turn(self) -> None:
-        self._turn.on_end = [hook for hook in self._turn.on_end if hook != self._after_turn]
+        self._turn.on_end.remove(self._after_turn)
         self._before.clear()
         self._returning = []
 

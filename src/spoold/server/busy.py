@@ -110,10 +110,11 @@ class Busy:
 
     def _answer_gathered(self) -> None:
         """Answer what the loop had read before the script began, as far as its clients are heard; the rest waits."""
-        for session, requests in self._dispatcher.take_gathered():
+        gathered = self._dispatcher.gathered
+        for session, requests in self._dispatcher.turn.take(gathered):
             connection, sock = self._sockets.get(session, (None, None))
             if connection is None or sock is None or session.closing or session.held:
-                self._dispatcher.gathered.append((session, requests))
+                gathered.append((session, requests))
                 continue
             self._answer(session, requests)
             self._ignore_waiting(session, sock)

@@ -111,7 +111,7 @@ class Ticker:
         self._woken = self._loop.create_future()
         if pause_s > TICK_S:
             self._resting = True
-            self._turn.on_end = [*self._turn.on_end, self._end_rest]
+            self._turn.on_end.append(self._end_rest)
         self._timer = self._loop.call_later(pause_s, self._wake, self._woken)
         await self._woken
         self._hear_no_more()
@@ -157,7 +157,7 @@ class Ticker:
     def _hear_no_more(self) -> None:
         if self._resting:
             self._resting = False
-            self._turn.on_end = [hook for hook in self._turn.on_end if hook != self._end_rest]
+            self._turn.on_end.remove(self._end_rest)
 
     def _end_rest(self) -> None:
         """A turn ended while nothing was due: what it brought may be due soon."""
