@@ -50,7 +50,7 @@ def test_unknown_subcommands_are_refused_as_clients_expect(a: Client) -> None:
 def test_help_lists_the_subcommands_as_they_are_declared(a: Client) -> None:
     lines = a("CLIENT", "HELP")
     assert lines[0] == b"CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
-    assert b"SETNAME connection-name" in lines
+    assert b"SETNAME <connection-name>" in lines
     assert b"HELP" in lines
 
 

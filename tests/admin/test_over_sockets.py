@@ -116,5 +116,5 @@ def test_redis_cli_reads_help_and_docs(spoold_server: ServerProcess) -> None:
     requests = "client help\nclient list\nconfig get maxclients\nacl whoami\nset k v\nget k\n"
     command = [str(program), "-p", str(spoold_server.port)]
     done = subprocess.run(command, input=requests, capture_output=True, text=True, timeout=30, check=True)
-    assert "SETNAME connection-name" in done.stdout
+    assert "SETNAME <connection-name>" in done.stdout
     assert done.stdout.rstrip().endswith("OK\nv")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from spoold.admin.rooms import ADMIN
-from spoold.command.syntax import arguments
+from spoold.command.syntax import arguments, usage
 from spoold.command.table import CommandTable
 from spoold.core.reply import SetReply
 from spoold.datatypes.rooms import ROOMS
@@ -48,6 +48,21 @@ def short(items: list[dict[bytes, Any]]) -> str:
 )  # fmt: skip
 def test_lines_are_read(syntax: str, words: int, expected: str) -> None:
     assert short(arguments(syntax, words)) == expected
+
+
+@pytest.mark.parametrize(
+    ("syntax", "expected"),
+    [
+        ("LOAD [REPLACE] function-code", "LOAD [REPLACE] <function-code>"),
+        ("REPLY ON | OFF | SKIP", "REPLY (ON|OFF|SKIP)"),
+        ("FLUSH [ASYNC | SYNC]", "FLUSH [ASYNC|SYNC]"),
+        ("EXISTS sha1 [sha1 ...]", "EXISTS <sha1> [<sha1> ...]"),
+        ("TRACKING ON | OFF [PREFIX prefix [PREFIX prefix ...]]", "TRACKING (ON|OFF) [PREFIX <prefix> ...]"),
+        ("ENCODING <key>", "ENCODING <key>"),
+    ],
+)
+def test_a_line_as_help_writes_it(syntax: str, expected: str) -> None:
+    assert usage(syntax) == expected
 
 
 def test_every_declared_line_is_read_to_its_end() -> None:

@@ -121,12 +121,12 @@ def test_help_comes_from_the_declarations(table: CommandTable) -> None:
     lines = [line.text.decode() for line in table.entries["BOX"].handler(Caller(), b"help")]
     assert lines == [
         "BOX <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-        "HELP",
-        "    Lists the subcommands.",
-        "PUT thing",
+        "PUT <thing>",
         "    Puts a thing into the box.",
         "TAKE",
         "    Takes a thing out.",
+        "HELP",
+        "    Lists the subcommands.",
     ]
     assert table.entries["BOX"].spec.since == "1.2.0"
 

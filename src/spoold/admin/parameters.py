@@ -325,6 +325,12 @@ PARAMETERS: Final = (
         "Entries of a stream that trimming with `~` removes together; 0 = all that there are.",
     ),
     Parameter(
+        "stream-node-max-bytes",
+        memory(),
+        b"4096",
+        "Their size in Redis, beyond which they are fewer; 0 = as many as the entries say.",
+    ),
+    Parameter(
         "appendfsync",
         FSYNC,
         b"always",
@@ -348,7 +354,6 @@ PARAMETERS: Final = (
     Parameter("maxmemory-clients", CLIENT_MEMORY, b"0"),
     Parameter("list-max-listpack-size", integer(-INT32_MAX, INT32_MAX), b"-2", alias="list-max-ziplist-size"),
     Parameter("list-compress-depth", COUNT, b"0"),
-    Parameter("stream-node-max-bytes", memory(), b"4096"),
     Parameter("latency-tracking", YES_NO, b"yes"),
     Parameter("latency-tracking-info-percentiles", PERCENTILES, b"50 99 99.9"),
     Parameter("stop-writes-on-bgsave-error", YES_NO, b"yes"),

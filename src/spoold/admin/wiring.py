@@ -21,6 +21,7 @@ from spoold.command.limits import PackedLimits
 from spoold.command.parts import Parts
 from spoold.core.errors import CommandError, WritesRefused
 from spoold.dispatch.dispatcher import Dispatcher
+from spoold.keyspace.keyspace import MOST_NODE_BYTES
 from spoold.metrics.history import History, Totals
 from spoold.metrics.latency import Latency
 from spoold.metrics.registry import Metrics
@@ -210,6 +211,10 @@ def _bind(config: Config, dispatcher: Dispatcher, slowlog: SlowLog, host: Host, 
     config.on_set("client-query-buffer-limit", limit)
     config.on_set("slowlog-max-len", slowlog.resize)
     config.on_set("stream-node-max-entries", lambda count: setattr(dispatcher.dbs, "stream_node_entries", count))
+    config.on_set(
+        "stream-node-max-bytes",
+        lambda size: setattr(dispatcher.dbs, "stream_node_bytes", min(size, MOST_NODE_BYTES) or MOST_NODE_BYTES),
+    )
     config.on_set("loglevel", lambda name: logging.getLogger("spoold").setLevel(_LEVELS[name]))
 
 

@@ -132,7 +132,8 @@ class Spec:
     name: upper case, a subcommand as `CONTAINER|SUB`.
     arity: as Redis counts it, the name included, negative = at least.
     max_args: most arguments behind the name, None = any. summary: the docstring's first line.
-    group: as in COMMAND DOCS.
+    group: as in COMMAND DOCS. usage: of a subcommand: its line in HELP, where Redis's says it in other words than
+        `syntax`.
     """
 
     name: str
@@ -145,6 +146,7 @@ class Spec:
     summary: str
     group: str
     handler: Callable[..., Any]
+    usage: str = ""
 
 
 # What COMMAND DOCS calls the group of a room's commands, unless their declarations say otherwise.
@@ -171,6 +173,7 @@ def command(
     syntax: str,
     group: str = "",
     arity: int | None = None,
+    usage: str = "",
 ) -> Callable[[F], F]:
     """Mark a function as the handler of `name`."""
 
@@ -189,6 +192,7 @@ def command(
             summary=(handler.__doc__ or "").partition("\n")[0].strip(),
             group=group or _GROUP_OF_ROOM[handler.__module__.split(".")[2]],
             handler=handler,
+            usage=usage,
         )
         handler.__dict__.setdefault("commands", []).append(spec)
         return handler

@@ -45,6 +45,16 @@ def arguments(syntax: str, words: int) -> list[Argument]:
     return reader.group()
 
 
+def usage(syntax: str) -> str:
+    """A subcommand's syntax as HELP writes it: `ON | OFF [PREFIX prefix]` is `(ON|OFF) [PREFIX <prefix>]` there.
+
+    syntax: what stands behind the container's name. cost: O(len(syntax)).
+    """
+    text = re.sub(r"\[([^\[\]]+) \[\1 \.\.\.\]\]", r"[\1 ...]", syntax)
+    text = re.sub(r"(?<![^\s\[|])[a-z][a-z0-9:_-]*(?![^\s\]|])", r"<\g<0>>", text.replace(" | ", "|"))
+    return re.sub(r"(?<= )[A-Z-]+(\|[A-Z-]+)+", lambda found: f"({found[0]})", text)
+
+
 class _Reader:
     """Goes through the tokens once, from left to right."""
 

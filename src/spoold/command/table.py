@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from spoold.command.context import Context
 from spoold.command.spec import Flag, Keys, Spec
+from spoold.command.syntax import usage
 from spoold.core.errors import BadSubcommand, CommandError, WrongArity
 from spoold.core.reply import Simple
 
@@ -208,8 +209,8 @@ def _help(container: str, subs: list[Spec]) -> Spec:
 
     def help_(ctx: Context) -> list[Simple]:
         lines = [f"{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
-        for spec in sorted([*subs, made], key=lambda spec: spec.name):
-            lines += [spec.syntax.partition(" ")[2], f"    {spec.summary}"]
+        for spec in (*sorted(subs, key=lambda spec: spec.name), made):
+            lines += [spec.usage or usage(spec.syntax.partition(" ")[2]), f"    {spec.summary}"]
         return [Simple(line.encode()) for line in lines]
 
     made = Spec(

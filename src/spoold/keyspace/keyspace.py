@@ -39,8 +39,10 @@ NEVER_MS: Final = 1 << 62
 _PAIR = struct.Struct(">QQ")
 
 DEFAULT_VALUE_BYTES: Final = 64 * 1024 * 1024
-# Redis's default for stream-node-max-entries.
+# Redis's defaults for stream-node-max-entries and stream-node-max-bytes.
 DEFAULT_NODE_ENTRIES: Final = 100
+DEFAULT_NODE_BYTES: Final = 4096
+MOST_NODE_BYTES: Final = 1 << 30
 
 C = TypeVar("C", bound=Collection)
 
@@ -441,6 +443,7 @@ class Databases:
     flush_ms: when the strings of database 0 are to be dropped, Unix ms; NEVER_MS if they are not.
     expired_items: items of queues that were dropped because no one took them in time.
     stream_node_entries: how many entries of a stream approximate trimming removes together; 0 = all.
+    stream_node_bytes: their size in Redis, beyond which they are fewer.
     on_emptied: told of each collection that has lost its last element, with its database's index; None for no one.
     on_change: told (database, name) of each change of a name that is observed. on_flush: told that many names go or
         come at once. None for no one.
@@ -454,6 +457,7 @@ class Databases:
         self.now_ms = 0
         self.value_limit_bytes = DEFAULT_VALUE_BYTES
         self.stream_node_entries = DEFAULT_NODE_ENTRIES
+        self.stream_node_bytes = DEFAULT_NODE_BYTES
         self.expired = 0
         self.next_due_ms = 0
         self.next_alarm_ms = 0

@@ -370,7 +370,7 @@ class StreamRecord(Collection):
     length: how many entries there are. first: the id of the first one, zero if there is none.
     last: the greatest id that was ever given; max_deleted: the greatest of a deleted entry, zero if there is none.
     added: how many entries were ever added. groups: how many groups there are. next_group: the next one's number.
-    node: what new entries are counted to, node_added: how many were: approximate trimming removes whole nodes.
+    node: what new entries are counted to, node_added, node_base, node_bytes: what is in it; see streams/nodes.py.
     tail, windows: the ids of the youngest entries, and of others that were read; see streams/windows.py.
     head: what is known of the first node, see streams/trimming.py. known: groups, decoded, see streams/groups.py.
     """
@@ -388,6 +388,8 @@ class StreamRecord(Collection):
         "next_group",
         "node",
         "node_added",
+        "node_base",
+        "node_bytes",
         "tail",
         "windows",
     )
@@ -400,6 +402,8 @@ class StreamRecord(Collection):
         super().__init__(object_id)
         self.length = self.added = self.groups = self.next_group = self.node = self.node_added = 0
         self.first = self.last = self.max_deleted = bytes(16)
+        self.node_base: Any = None
+        self.node_bytes = 0
         self.tail: Any = None
         self.windows: list[Any] = []
         self.head: Any = None

@@ -22,6 +22,7 @@ _POLICIES: Final = (b"FLUSH", b"APPEND", b"REPLACE")
     flags=WRITE | DENYOOM | NOSCRIPT,
     since="7.0.0",
     syntax="FUNCTION LOAD [REPLACE] function-code",
+    usage="LOAD [REPLACE] <FUNCTION CODE>",
     group=_GROUP,
 )
 def function_load(ctx: Context, word: bytes, *words: bytes) -> bytes:
@@ -44,6 +45,7 @@ def function_load(ctx: Context, word: bytes, *words: bytes) -> bytes:
     flags=WRITE | NOSCRIPT,
     since="7.0.0",
     syntax="FUNCTION DELETE library-name",
+    usage="DELETE <LIBRARY NAME>",
     group=_GROUP,
 )
 def function_delete(ctx: Context, library_name: bytes) -> Reply:
@@ -81,6 +83,7 @@ def function_flush(ctx: Context, *mode: bytes) -> Reply:
     flags=NOSCRIPT,
     since="7.0.0",
     syntax="FUNCTION LIST [LIBRARYNAME library-name-pattern] [WITHCODE]",
+    usage="LIST [LIBRARYNAME PATTERN] [WITHCODE]",
     group=_GROUP,
 )
 def function_list(ctx: Context, *options: bytes) -> Reply:
@@ -145,6 +148,7 @@ def function_dump(ctx: Context) -> bytes:
     flags=WRITE | DENYOOM | NOSCRIPT,
     since="7.0.0",
     syntax="FUNCTION RESTORE serialized-value [FLUSH | APPEND | REPLACE]",
+    usage="RESTORE <PAYLOAD> [FLUSH|APPEND|REPLACE]",
     group=_GROUP,
 )
 def function_restore(ctx: Context, serialized_value: bytes, *policy: bytes) -> Reply:

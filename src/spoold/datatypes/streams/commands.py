@@ -194,8 +194,7 @@ def xtrim(ctx: Context, key: bytes, *options: bytes) -> int:
     returns: how many were removed.
     raises: SyntaxFault, NotAnInteger, BadStreamId, CommandError (options that do not go together), then WrongType.
     cost: O(removed).
-    differs: nodes have `stream-node-max-entries` entries whatever their size; in Redis also at most 4096 bytes.
-        `MINID ~` looks at the entries of a node that are there, in Redis also at the last one if that was deleted.
+    differs: `MINID ~` looks at the entries of a node that are there, in Redis also at the last one if that was deleted.
     """
     args = Args(options)
     trim = trimming.Trim()

@@ -9,7 +9,7 @@ from spoold.command.context import Context
 from spoold.command.spec import LOADING, READONLY, STALE, Keys, command
 from spoold.core.errors import BadSubcommand, NoGroupOfKey, NoSuchKey
 from spoold.core.reply import Reply, Simple
-from spoold.datatypes.streams import groups, ids, progress, store, windows
+from spoold.datatypes.streams import groups, ids, nodes, progress, store, windows
 from spoold.datatypes.streams.commands import show_entries
 from spoold.datatypes.streams.groups import UNKNOWN, Group
 from spoold.datatypes.streams.ids import LAST, ZERO
@@ -139,11 +139,11 @@ def _find(ks: Keyspace, key: bytes) -> StreamRecord:
 
 def _numbers(ks: Keyspace, record: StreamRecord) -> dict[bytes, Any]:
     """What both forms of XINFO STREAM begin with."""
-    nodes = record.node - store.node_of(ks, record, record.first) + 1 if record.length else 0
+    count = nodes.count(ks, record)
     return {
         b"length": record.length,
-        b"radix-tree-keys": nodes,
-        b"radix-tree-nodes": nodes + (2 if nodes > 1 else 1),
+        b"radix-tree-keys": count,
+        b"radix-tree-nodes": count + (2 if count > 1 else 1),
         b"last-generated-id": ids.show(record.last),
         b"max-deleted-entry-id": ids.show(record.max_deleted),
         b"entries-added": progress.signed(record.added),

@@ -27,6 +27,7 @@ from spoold.datatypes.streams import progress
 from spoold.datatypes.streams.entries import pack_entry, unpack_fields, unpack_node
 from spoold.datatypes.streams.groups import CONSUMER, GROUP, PENDING, stored_consumer
 from spoold.datatypes.streams.ids import U64_MAX, ZERO, pack, unpack
+from spoold.datatypes.streams.progress import signed
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.packing import after, is_long, pack_name, pack_u64
 from spoold.keyspace.record import StreamRecord
@@ -51,7 +52,6 @@ _DELETED: Final = 1
 _SAME_FIELDS: Final = 2
 
 _SLICE: Final = 1000
-_SIGN: Final = 1 << 63
 
 Stored: TypeAlias = "tuple[bytes, bytes]"
 """What stands in an engine key behind the object id and the kind, and the value."""
@@ -129,7 +129,7 @@ def _encode_node(entries: list[Stored]) -> bytes:
         fields = unpack_fields(stored)
         same = fields[::2] == names
         told: list[bytes | int] = [*fields[1::2]] if same else [len(fields) // 2, *fields]
-        elements += (_SAME_FIELDS if same else 0, _signed(ms - base_ms), _signed(sequence - base_sequence), *told)
+        elements += (_SAME_FIELDS if same else 0, signed(ms - base_ms), signed(sequence - base_sequence), *told)
         elements.append(3 + len(told))
     return encode_string(first) + encode_string(encode_listpack(elements))
 
@@ -235,7 +235,7 @@ def _decode_group(reader: Reader, type_byte: int, record: StreamRecord, number: 
     """The name of a group, and its keys and values."""
     group_name = reader.string()
     last = _decode_id(reader)
-    read = progress.position(record, last) if type_byte == OLD_TYPE else _signed(reader.length())
+    read = progress.position(record, last) if type_byte == OLD_TYPE else signed(reader.length())
     pending: dict[bytes, _Noted] = {}
     for _ in range(_count(reader)):
         id_ = reader.take(16)
@@ -283,11 +283,6 @@ def _decode_id(reader: Reader) -> bytes:
 def _moment(reader: Reader) -> int:
     """Unix ms."""
     return max(reader.number(8, signed=True), 0)
-
-
-def _signed(number: int) -> int:
-    """What is left of a number in 64 bits with a sign."""
-    return (number + _SIGN & U64_MAX) - _SIGN
 
 
 class _Walk:

@@ -63,7 +63,10 @@ def advance(record: StreamRecord, group: Group, ids: list[bytes]) -> None:
 
 
 def signed(count: int) -> int:
-    """A counter as Redis tells it: what clients set (ENTRIESREAD, ENTRIESADDED) may lead over the edge of 63 bits."""
+    """A number in 64 bits with a sign, as Redis tells and stores it.
+
+    Counters that clients set (ENTRIESREAD, ENTRIESADDED) may lead over the edge, and so do differences of ids.
+    """
     return (count + _SIGN & _ALL) - _SIGN
 
 

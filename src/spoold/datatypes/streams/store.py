@@ -3,8 +3,8 @@
     record   object id, entries, first, last and greatest deleted id, how many were ever added, groups, node
     entry    prefix, `e`, id 16 -> node 4, fields (entries.py)
 
-What else stands under the object id belongs to consumer groups (groups.py). A node is a hundred entries that were added
-one after the other; approximate trimming removes whole ones (trimming.py).
+What else stands under the object id belongs to consumer groups (groups.py). A node is some entries that were added one
+after the other (nodes.py); approximate trimming removes whole ones (trimming.py).
 
 All functions on names take the database and the key's name first; they raise WrongType where the key holds something
 else. A stream without entries is a key still. `append` is the hot path; who reads behind an id is served by windows.py.
@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 
 from spoold.core.errors import WrongType
 from spoold.core.rdb import Reader
-from spoold.datatypes.streams import payload, windows
+from spoold.datatypes.streams import nodes, payload, windows
 from spoold.datatypes.streams.entries import pack_entry, unpack_fields, unpack_node
 from spoold.datatypes.streams.groups import stored_consumer
 from spoold.datatypes.streams.ids import LAST, ZERO, following, preceding
@@ -32,8 +32,6 @@ Entry: TypeAlias = "tuple[bytes, list[bytes]]"
 _FEW: Final = 128
 # Entries that are read in one range.
 _MANY: Final = 1000
-# What `node_added` is when nothing is to be added to the node any more.
-NODE_CLOSED: Final = (1 << 32) - 1
 
 RDB_TYPES: Final = payload.TYPES
 """Redis's types of streams in its RDB format that `decode` reads."""
@@ -63,10 +61,7 @@ def create(ks: Keyspace, name: bytes) -> StreamRecord:
 
 def append(ks: Keyspace, name: bytes, record: StreamRecord, id_: bytes, fields: Sequence[bytes]) -> None:
     """Add an entry; `id_` is greater than the last id. cost: O(bytes)."""
-    if record.node_added >= ks.dbs.stream_node_entries > 0 or not record.length:
-        record.node = record.node + 1 & 0xFFFFFFFF
-        record.node_added = 0
-    record.node_added += 1
+    nodes.admit(ks, record, id_, fields)
     ks.batch.fresh[record.entries_prefix + id_] = pack_entry(record.node, fields)
     windows.added(ks, name, record, id_)
     if not record.length:
@@ -169,7 +164,7 @@ def delete(ks: Keyspace, name: bytes, ids: Sequence[bytes]) -> int:
         if lost_first:
             find_first(ks, name, record)
         if record.length and node_of(ks, record, windows.last_id(ks, record)) != record.node:
-            record.node_added = NODE_CLOSED  # all of it is deleted, and Redis goes on with a new one
+            record.node_added = nodes.CLOSED  # all of it is deleted, and Redis goes on with a new one
         ks.changed(name, record)
     return deleted
 

@@ -1,9 +1,8 @@
 """Trimming: removing a stream's oldest entries, exactly or by whole nodes.
 
-Redis keeps entries in nodes of up to a hundred (stream-node-max-entries), and `~` lets it remove only whole ones, which
-costs it less. Here an entry notes the number of its node when it is added (store.py), so that `~` removes what Redis
-would remove: no more than asked for, and up to a node less. Redis also ends a node at 4096 bytes; here only entries
-count.
+Redis keeps entries in nodes of up to a hundred entries and 4096 bytes, and `~` lets it remove only whole ones, which
+costs it less. Here an entry notes the number of its node when it is added (nodes.py), so that `~` removes what Redis
+would remove: no more than asked for, and up to a node less.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Final
 
 from spoold.command.args import Args
 from spoold.core.errors import CommandError
-from spoold.datatypes.streams import windows
+from spoold.datatypes.streams import nodes, windows
 from spoold.datatypes.streams.ids import ZERO, parse
 from spoold.datatypes.streams.store import find_first, node_of
 from spoold.keyspace.keyspace import Keyspace
@@ -111,6 +110,7 @@ def _trim_nodes(ks: Keyspace, name: bytes, record: StreamRecord, trim: Trim) -> 
     if limit is None:
         limit = min(_NODES * ks.dbs.stream_node_entries, _MOST_LIMIT) or _UNBOUNDED_NODES_LIMIT
     removed = 0
+    nodes.ask(ks, name, record)
     while record.length > (trim.maxlen if trim.maxlen > 0 else 0):
         if trim.maxlen < 0 and record.first >= trim.minid:
             break
