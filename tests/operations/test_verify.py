@@ -85,7 +85,7 @@ def test_it_runs_beside_a_server_that_writes(tmp_path: Path, spoold_server: Any)
         verify(spoold_server.data_dir, repair=True)
 
 
-def counted(field: str, by: int = 1) -> Callable[[Raw, bytes], None]:
+def counted(field: str, by: Any = 1) -> Callable[[Raw, bytes], None]:
     """Change a counter of a record."""
 
     def plant(raw: Raw, name: bytes) -> None:
@@ -209,6 +209,7 @@ DAMAGE: list[tuple[Callable[[Raw, bytes], None], bytes, str, bool]] = [
     (counted("members", -2), b"set" + LONG, "counts 15 members, and has 17", True),
     (counted("fields"), b"hash", "counts 21 fields, and has 20", True),
     (lost(b""), b"hash", "counts 20 fields, and has 19", True),
+    (counted("order", b"\x05"), b"hash", "has an order of its fields that is none", True),
     (changed(b"0" + LONG[:50], lambda old: b"x" + old), b"hash", "stored wrong", False),
     (counted("members"), b"zset", "counts 21 members, and has 20", True),
     (lost(b"m", 3), b"zset", "under a score it has not", True),

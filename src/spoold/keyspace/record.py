@@ -7,7 +7,7 @@
     list body       object id 8 | head 8 | tail 8          elements at head <= position < tail, biased by 2**63
     tagged list     a list's body | tags' object id 8 | tags 8 | alarm 8    when its first item falls due, 0 = never
     set body        object id 8 | members 8 | head 8 | next 8   sequences in use lie in head <= sequence < next
-    hash body       object id 8 | fields 8
+    hash body       object id 8 | fields 8 | the order in which they were added, see hashes/names.py; mostly nothing
     schedule body   object id 8 | items 8 | first 8 | next 8   none is due before first; next: the next sequence
     zset body       object id 8 | members 8
     stream body     object id 8 | entries 8 | first id 16 | last id 16 | greatest deleted id 16 | ever added 8
@@ -260,10 +260,11 @@ class HashRecord(Collection):
     """A hash: fields in the order of their bytes.
 
     fields: how many.
-    names: the packed fields in order, while they are few and all known; else None. See hashes/names.py.
+    names: the packed fields in order, while they are few and all known; else None. order: the one in which they were
+        added, as places in `names`; empty where it is the same, or not known. See hashes/names.py.
     """
 
-    __slots__ = ("fields", "names")
+    __slots__ = ("fields", "names", "order")
 
     type_byte = 4
     kind = b"hash"
@@ -272,15 +273,17 @@ class HashRecord(Collection):
         super().__init__(object_id)
         self.fields = 0
         self.names: list[bytes] | None = []
+        self.order = b""
 
     def body(self) -> bytes:
         """What stands behind the head."""
-        return _HASH_BODY.pack(self.object_id, self.fields)
+        return _HASH_BODY.pack(self.object_id, self.fields) + self.order
 
     def load_body(self, body: bytes) -> None:
         """Take the fields from what `body` gave."""
-        object_id, self.fields = _HASH_BODY.unpack(body)
+        object_id, self.fields = _HASH_BODY.unpack_from(body)
         self.names = None
+        self.order = body[_HASH_BODY.size :]
         self.adopt(object_id)
 
     def count(self) -> int:

@@ -122,7 +122,11 @@ def _hash(snapshot: Snapshot, record: HashRecord) -> Faults:
     if fields != record.fields:
         text = f"counts {record.fields} fields, and has {fields}"
         record.fields = fields
+        record.order = b""
         yield Miscounted(text)
+    elif record.order and sorted(record.order) != [*range(fields)]:
+        record.order = b""
+        yield Miscounted("has an order of its fields that is none")
 
 
 def _zset(snapshot: Snapshot, record: ZsetRecord) -> Faults:

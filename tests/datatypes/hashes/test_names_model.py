@@ -1,4 +1,6 @@
-"""Whatever happens to hashes, the names that a record keeps are the fields that the engine holds."""
+"""Whatever happens to hashes, the names that a record keeps are the fields that the engine holds, and its order is one
+of them.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ from support.room import Room
 KEYS = st.sampled_from([b"h1", b"h1", b"h1", b"h2", b"h2", b"h3", b"x" * 600])
 # Around 128 bytes names are kept no more, beyond 480 fields are packed.
 FIELDS = st.sampled_from([b"a", b"a", b"a", b"ab", b"b", b"", b"1", b"f" * 128, b"f" * 129, b"f" * 600, b"g" * 600])
-MANY_FIELDS = st.sampled_from([5, 63, 64, 65]).map(lambda count: [b"%d" % number for number in range(count)])
+MANY_FIELDS = st.sampled_from([5, 64, 127, 128, 129]).map(lambda count: [b"%d" % number for number in range(count)])
 VALUES = st.sampled_from([b"v", b"1", b""])
 PLACES = st.sampled_from([b"0", b"1"])
 
@@ -79,6 +81,8 @@ def check(room: Room) -> None:
                 found = ks.batch.scan_keys(record.prefix, after(record.prefix), 1000)
                 assert record.names == [key[len(record.prefix) :] for key in found]
                 assert record.fields == len(found)
+            if record.order:
+                assert sorted(record.order) == list(range(record.fields))
 
 
 @settings(deadline=None, max_examples=60)

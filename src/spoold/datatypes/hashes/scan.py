@@ -60,6 +60,9 @@ def hscan(ctx: Context, key: bytes, cursor: bytes, *options: bytes) -> list[obje
     cursors = ctx.dbs.cursors
     count = max(wanted.count, _WHOLE) if record.fields <= _WHOLE else wanted.count
     found, place = _slice(ks, record, cursors.place(record.object_id, number), count, wanted.pattern)
+    if record.order and not number and not place:
+        values = dict(zip(found[::2], found[1::2], strict=True))
+        found = [part for field in store.fields(ks, key) if field in values for part in (field, values[field])]
     return [b"%d" % (cursors.open(record.object_id, place) if place else 0), found]
 
 

@@ -3,10 +3,10 @@
     record   object id, fields (how many)
     element  prefix, packed field -> value; for a field longer than 480 bytes: its length 4, the field, the value
 
-Fields stand in the order of their packed bytes. All functions on names take the database and the key's name first; a
-missing key is an empty hash, and a hash that loses its last field is no key any more. They raise WrongType where the
-key holds something else. `get`, `put` and `delete` are the hot path. A scan replaces `batch.fresh`: take it from the
-batch again after each read of a range.
+Fields stand in the order of their packed bytes; those of a small hash are told as they were added (names.py). All
+functions on names take the database and the key's name first; a missing key is an empty hash, and a hash that loses its
+last field is no key any more. They raise WrongType where the key holds something else. `get`, `put` and `delete` are
+the hot path. A scan replaces `batch.fresh`: take it from the batch again after each read of a range.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def put(ks: Keyspace, name: bytes, field: bytes, value: bytes, *, is_new: bool |
     batch.fresh[key] = value
     if is_new:
         record.fields += 1
-        if record.names is not None:
+        if record.names is not None or record.order:
             names.added(ks, record, key[len(record.prefix) :])
         ks.dirty[name] = record
     if name in ks.observed:
@@ -121,7 +121,7 @@ def put_many(ks: Keyspace, name: bytes, pairs: Iterable[tuple[bytes, bytes]]) ->
     batch = ks.batch
     fresh, prefix = batch.fresh, record.prefix
     read = batch.get if record.fields else _nothing
-    added = 0
+    added: list[bytes] = []
     for field, value in given.items():
         if len(field) <= PLAIN_BYTES:
             key, stored = prefix + field, value
@@ -130,12 +130,12 @@ def put_many(ks: Keyspace, name: bytes, pairs: Iterable[tuple[bytes, bytes]]) ->
             key, stored, is_new = _long(ks, record, field, value)
         fresh[key] = stored
         if is_new:
-            added += 1
-            if record.names is not None:
-                names.added(ks, record, key[len(prefix) :])
-    record.fields += added
+            added.append(key[len(prefix) :])
+    record.fields += len(added)
+    if added and (record.names is not None or record.order):
+        names.added_all(ks, record, added)
     ks.changed(name, record)
-    return added
+    return len(added)
 
 
 def put_new(ks: Keyspace, name: bytes, field: bytes, value: bytes) -> bool:
@@ -225,21 +225,21 @@ def items(ks: Keyspace, name: bytes) -> Iterator[tuple[bytes, bytes]]:
 def each(ks: Keyspace, record: HashRecord) -> Iterator[tuple[bytes, bytes]]:
     """All fields of a hash with their values, in bounded memory; nothing may change before the last one is taken."""
     if record.fields < MANY:
-        return iter(_slice(ks, record, b"", record.fields)[0])
+        return iter(names.as_added(record, _slice(ks, record, b"", record.fields)[0]))
     return _walk(ks, record)
 
 
 def keys(ks: Keyspace, record: HashRecord) -> Iterator[list[bytes]]:
-    """The engine keys of all fields, `MANY` at a time; values are not read."""
+    """The engine keys of all fields, `MANY` at a time, in the order of `each`; values are not read."""
     start, stop = record.prefix, after(record.prefix)
     left = record.fields
     if record.names is not None:
-        yield [start + packed for packed in record.names]
+        yield [start + packed for packed in names.as_added(record, record.names)]
         return
     while left:
         # No key more than there is: those behind the hash would be read in vain.
         found = ks.batch.scan_keys(start, stop, min(left, MANY))
-        yield found
+        yield names.as_added(record, found)
         left -= len(found)
         start = found[-1] + b"\0"
 
@@ -267,7 +267,7 @@ def _walk(ks: Keyspace, record: HashRecord) -> Iterator[tuple[bytes, bytes]]:
 def _slice(ks: Keyspace, record: HashRecord, place: bytes, limit: int) -> tuple[list[tuple[bytes, bytes]], bytes]:
     prefix = record.prefix
     cut = len(prefix)
-    if record.names is not None:
+    if record.names is not None and (len(record.names) <= names.FEW_NAMES or not ks.batch.settled):
         at = bisect_left(record.names, place) if place else 0
         known = record.names[at : at + limit]
         values = cast("list[bytes]", ks.batch.get_many(prefix, known))
@@ -276,7 +276,7 @@ def _slice(ks: Keyspace, record: HashRecord, place: bytes, limit: int) -> tuple[
     longest = cut + PLAIN_BYTES
     pairs = ks.batch.scan(prefix + place, after(prefix), limit)
     found = [(key[cut:], stored) if len(key) <= longest else _open(key[cut:], stored) for key, stored in pairs]
-    if not place and len(pairs) == record.fields:
+    if record.names is None and not place and len(pairs) == record.fields:
         names.learn(ks, record, [key[cut:] for key, _ in pairs])
     return found, pairs[-1][0][cut:] + b"\0" if len(pairs) == limit else b""
 

@@ -19,7 +19,7 @@ from spoold.datatypes.strings import store as strings
 from spoold.keyspace import events
 from spoold.keyspace.keyspace import Databases, Keyspace
 from spoold.keyspace.packing import after
-from spoold.keyspace.record import Collection, Record, StreamRecord, StringRecord, TaggedListRecord, decode
+from spoold.keyspace.record import Collection, HashRecord, Record, StreamRecord, StringRecord, TaggedListRecord, decode
 
 # Elements that are read and written in one go: some 64 KiB of small ones.
 _SLICE_ELEMENTS: Final = 1000
@@ -197,6 +197,8 @@ def clone(dbs: Databases, record: Record) -> Record:
     elif isinstance(twin, Collection) and isinstance(record, Collection):
         twin.adopt(dbs.new_id())
         _copy_elements(dbs, record.prefix, twin.prefix)
+    if isinstance(twin, HashRecord) and isinstance(record, HashRecord) and record.names is not None:
+        twin.names = list(record.names)
     if isinstance(twin, StreamRecord) and isinstance(record, StreamRecord):
         streams.copy_seen(dbs.batch, record, twin)
     if isinstance(twin, TaggedListRecord) and isinstance(record, TaggedListRecord):
