@@ -59,9 +59,9 @@ class House:
         self.timers: list[Timer] = []
         self.soon: list[Callable[[], object]] = []
         room.turn.schedule = self.soon.append
-        room.dispatcher.call_later = self._call_later
+        room.dispatcher.alarm = self._alarm
 
-    def _call_later(self, delay_s: float, work: Callable[..., None], *arguments: Any) -> Timer:
+    def _alarm(self, delay_s: float, work: Callable[..., None], *arguments: Any) -> Timer:
         self.timers.append(Timer(delay_s, work, arguments))
         return self.timers[-1]
 

@@ -24,6 +24,7 @@ from spoold.command.table import CommandTable, Container, Entry, check_arity
 from spoold.core.errors import CommandError, WrongType
 from spoold.core.reply import NO_REPLY, OK, QUEUED, Pushes
 from spoold.dispatch.admission import Admission
+from spoold.dispatch.alarm import Alarm
 from spoold.dispatch.pause import POSTPONED, Pause
 from spoold.dispatch.session import Session, Transaction
 from spoold.dispatch.turn import TURN_COMMANDS, Piece, Turn
@@ -75,7 +76,7 @@ class Dispatcher:
         self.dbs = dbs
         self.turn = turn
         self.parts = parts
-        self.call_later = call_later
+        self.alarm = partial(Alarm, call_later, turn.clock.monotonic_s)
         self.users = users or Users(table)
         self.check_queued: Callable[[Session, list[bytes]], CommandError | None] = _allow
         self.gathered = turn.gather(self.run)
@@ -391,7 +392,7 @@ class Dispatcher:
             keyspace.waiting.add(name, waiter)
             keyspace.observe(name)
         if wait.timeout_s:
-            waiter.timer = self.call_later(wait.timeout_s, self._timed_out, waiter)
+            waiter.timer = self.alarm(wait.timeout_s, self._timed_out, waiter)
         session.waiter = waiter
         session.queue[:0] = list(session.rest)
         self.parked += 1
@@ -496,7 +497,7 @@ class Dispatcher:
                 self.dbs[index].observe(name)
             if waiter.deadline_s:
                 left_s = max(waiter.deadline_s - self.turn.now_s, 0.001)
-                waiter.timer = self.call_later(left_s, self._timed_out, waiter)
+                waiter.timer = self.alarm(left_s, self._timed_out, waiter)
             session.waiter = waiter
             self.parked += 1
         self._served.clear()

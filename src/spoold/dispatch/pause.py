@@ -54,7 +54,7 @@ class Pause:
                 return
             self._timer.cancel()
         self._end_s = now_s + seconds
-        self._timer = self._dispatcher.call_later(seconds, self.end)
+        self._timer = self._dispatcher.alarm(seconds, self.end)
         self._dispatcher.set_alert("pause", True)
 
     def end(self) -> None:

@@ -57,6 +57,8 @@ _POLL_S: Final = 0.01
 # instructions.
 _LOOK_S: Final = 0.005
 _LOOK_CALLS: Final = 7
+# Words of a call beyond which it costs more to take them one by one: see lua/calls.lua.
+_MANY_WORDS: Final = 300
 # Strings up to this size go into the headroom; larger ones are asked about.
 _SMALL_BYTES: Final = 64 * 1024
 _CHECKED: Final = Flag.NOSCRIPT | Flag.WRITE | Flag.MAY_REPLICATE
@@ -293,8 +295,21 @@ class Runner:
             self._failure = self._failure or error
             raise
 
+    def call_waiting(self) -> Any:
+        """redis.call with words that wait to be fetched."""
+        return self.call(*self._fetch())
+
+    def pcall_waiting(self) -> Any:
+        """redis.pcall with words that wait to be fetched."""
+        return self.pcall(*self._fetch())
+
+    def _fetch(self) -> tuple[Any, ...]:
+        return self.state.fetch()
+
     def _command(self, words: Sequence[Any]) -> Any:
         """The reply to a command; what Redis refuses in scripts is raised."""
+        if len(words) > _MANY_WORDS:
+            self.state.widen()
         self._calls += 1
         if not self._calls & _LOOK_CALLS:
             if monotonic() > self._look_at_s:

@@ -41,7 +41,7 @@ _TIDY_BYTES: Final = 32 * 1024 * 1024
 _TIDY_ROUNDS: Final = 16
 
 _SOURCES: Final = Path(__file__).parent / "lua"
-_FILES: Final = ("random", "bit", "cjson", "cmsgpack", "struct")
+_FILES: Final = ("random", "bit", "cjson", "cmsgpack", "struct", "calls")
 _CHUNK_NAME: Final = b"=spoold"
 
 _FLOAT: Final = struct.Struct(">f")
@@ -60,6 +60,14 @@ class Host(Protocol):
 
     def pcall(self, *words: Any) -> Any:
         """redis.pcall."""
+        ...
+
+    def call_waiting(self) -> Any:
+        """redis.call with words that are to be fetched."""
+        ...
+
+    def pcall_waiting(self) -> Any:
+        """redis.pcall with words that are to be fetched."""
         ...
 
     def acl_check_cmd(self, *words: Any) -> Any:
@@ -95,6 +103,7 @@ class LuaState:
     """A sandbox with scripts and functions in it.
 
     limit_bytes: memory of the state. table: makes a Lua table of a list or dict.
+    widen: what runs has called with many words: lets them wait to be fetched if it does so again. fetch: gives them.
     """
 
     def __init__(self, host: Host, limit_bytes: int, version: str) -> None:
@@ -122,6 +131,8 @@ class LuaState:
         self._load_library = sandbox[b"load_library"]
         self._more = sandbox[b"more"]
         self._collect = sandbox[b"collect"]
+        self.widen: Callable[[], None] = sandbox[b"widen"]
+        self.fetch: Callable[[], tuple[Any, ...]] = sandbox[b"fetch"]
         self.set_protocol: Callable[[int], None] = sandbox[b"set_protocol"]
         self._collect()
         self._empty_bytes = self.used()
@@ -227,6 +238,8 @@ def _callbacks(host: Host, version: str) -> dict[bytes, Any]:
         b"seed": secrets.randbits(31),
         b"call": host.call,
         b"pcall": host.pcall,
+        b"call_waiting": host.call_waiting,
+        b"pcall_waiting": host.pcall_waiting,
         b"acl_check_cmd": host.acl_check_cmd,
         b"log": host.log,
         b"sha1hex": host.sha1hex,

@@ -244,8 +244,8 @@ end
 
 -- Redis -----------------------------------------------------------------------------------------------------------
 
--- Functions of Python as C functions of Lua: what calls them as its last act keeps its line for error texts, as there.
-local as_function = python.as_function
+-- Functions of Python as C functions of Lua: see calls.lua.
+local as_function, calls = python.as_function, extras.calls
 
 local function single(field, prefix)
   return function(...)
@@ -267,9 +267,10 @@ local load_api = {
 }
 
 local api = copy(load_api)
-for _, name in ipairs({ "call", "pcall", "acl_check_cmd", "sha1hex", "setresp", "set_repl" }) do
+for _, name in ipairs({ "acl_check_cmd", "sha1hex", "setresp", "set_repl" }) do
   api[name] = as_function(host[name])
 end
+api.call, api.pcall = calls.direct.call, calls.direct.pcall
 api.error_reply, api.status_reply = single("err", "ERR "), single("ok")
 api.REPL_NONE, api.REPL_AOF, api.REPL_SLAVE, api.REPL_REPLICA, api.REPL_ALL = 0, 1, 2, 2, 3
 
@@ -544,12 +545,34 @@ local function split(keys, ...)
   return { unpack(all, 1, keys) }, { unpack(all, keys + 1) }
 end
 
-local exported = { more = more, null = null }
+local exported = { more = more, null = null, fetch = calls.fetch }
+
+local calls_wide = setmetatable({}, { __mode = "k" }) -- scripts and functions that have called with many words
+local code, is_wide -- what runs, and whether it has the functions for that
+
+local function widen(on)
+  is_wide = on
+  local chosen = on and calls.wide or calls.direct
+  for _, each in ipairs({ api, eval_api }) do each.call, each.pcall = chosen.call, chosen.pcall end
+end
+
+local function begin(chunk)
+  code = chunk
+  local wanted = calls_wide[chunk]
+  if is_wide ~= wanted then widen(wanted) end
+end
+
+-- What runs has called with many words, and may do so again.
+function exported.widen()
+  calls_wide[code] = true
+  widen(true)
+end
 
 local short = setmetatable({}, { __mode = "k" }) -- what has one line only, and its name
 
 function exported.eval(chunk, keys, ...)
   protocol, one_line = 2, short[chunk]
+  begin(chunk)
   eval_globals.KEYS, eval_globals.ARGV = split(keys, ...)
   return finish(xpcall(chunk, located))
 end
@@ -557,12 +580,14 @@ end
 -- The same with tables, for more words than the stack holds.
 function exported.eval_tables(chunk, keys, arguments)
   protocol, one_line = 2, short[chunk]
+  begin(chunk)
   eval_globals.KEYS, eval_globals.ARGV = keys, arguments
   return finish(xpcall(chunk, located))
 end
 
 function exported.call_tables(callback, keys, arguments)
   protocol, one_line = 2, nil
+  begin(callback)
   return finish(xpcall(function() return (callback(keys, arguments)) end, located))
 end
 

@@ -1,0 +1,42 @@
+"""A time at which something is done, and never before it: the loop's timers may be up to a millisecond early."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+# A wait that the loop ended early goes on for at least this long: uvloop takes less for none.
+_LEAST_S: Final = 0.001
+
+
+class Alarm:
+    """Calls `work` once, when `deadline_s` has come, unless it is cancelled before."""
+
+    __slots__ = ("_arguments", "_call_later", "_deadline_s", "_now", "_timer", "_work")
+
+    def __init__(
+        self,
+        call_later: Callable[..., Any],
+        now: Callable[[], float],
+        delay_s: float,
+        work: Callable[..., object],
+        *arguments: Any,
+    ) -> None:
+        """call_later: the loop's. now: the clock's monotonic_s. delay_s: seconds from now."""
+        self._call_later = call_later
+        self._now = now
+        self._deadline_s = now() + delay_s
+        self._work = work
+        self._arguments = arguments
+        self._timer = call_later(delay_s, self._ring)
+
+    def cancel(self) -> None:
+        """Do nothing any more."""
+        self._timer.cancel()
+
+    def _ring(self) -> None:
+        left_s = self._deadline_s - self._now()
+        if left_s > 0:
+            self._timer = self._call_later(max(left_s, _LEAST_S), self._ring)
+        else:
+            self._work(*self._arguments)
