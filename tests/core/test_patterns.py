@@ -114,6 +114,20 @@ def test_case_is_ignored_on_request(way: str, pattern: bytes, text: bytes, fits:
     assert compile_pattern(pattern, nocase=True)(text) is fits
 
 
+@pytest.mark.parametrize(
+    ("pattern", "fits"),
+    [
+        (b"*?" * 1000, True),
+        (b"*?" * 1000 + b"*", True),
+        (b"*?" * 1001, False),
+        (b"*a" * 1001 + b"*", False),
+        (b"*" * 5000 + b"a", True),
+    ],
+)
+def test_nothing_fits_more_than_a_thousand_stars(way: str, pattern: bytes, fits: bool) -> None:
+    assert compile_pattern(pattern)(b"a" * 2000) is fits
+
+
 @given(pattern=globs, text=texts, nocase=st.booleans())
 def test_long_and_short_patterns_mean_the_same(pattern: bytes, text: bytes, nocase: bool) -> None:
     compiled = compile_pattern(pattern, nocase)(text)

@@ -177,4 +177,4 @@ def test_reset_ends_subscriptions(a: Client, b: Client) -> None:
 def test_help_lists_the_subcommands(a: Client) -> None:
     lines = a("PUBSUB", "HELP")
     assert lines[0] == b"PUBSUB <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
-    assert b"NUMSUB [channel [channel ...]]" in lines
+    assert b"NUMSUB [<channel> ...]" in lines

@@ -6,7 +6,8 @@
 Everything but `*` stands for exactly one byte, so a pattern is a row of segments with stars between them, and the
 leftmost place where a segment fits is always a right one: no backtracking over stars, so the time is at most
 (bytes of the pattern) x (bytes of the text) whatever the pattern. Redis's odd corners are kept: `[` without `]` ends
-with the pattern, `[]` fits nothing, `[^]` fits any byte, a backslash at the very end is itself.
+with the pattern, `[]` fits nothing, `[^]` fits any byte, a backslash at the very end is itself, and nothing fits where
+more than a thousand stars have something behind them.
 
 To add syntax, teach it to `_segments`; the matchers know only stars, literal bytes and sets of bytes.
 """
@@ -33,6 +34,9 @@ _COMPILED_BYTES: Final = 1024
 
 _EVERY_BYTE: Final = frozenset(range(256))
 
+# Redis goes no deeper, and takes what it has not looked at for different.
+_MOST_STARS: Final = 1000
+
 
 def compile_pattern(pattern: bytes, nocase: bool = False) -> Matcher:
     """Prepare a pattern for many texts.
@@ -46,6 +50,8 @@ def compile_pattern(pattern: bytes, nocase: bool = False) -> Matcher:
     segments = _segments(pattern, nocase)
     if len(segments) > 1 and not any(segments):
         return _always if len(pattern) == 1 else bool
+    if len(segments) - (1 if segments[-1] else 2) > _MOST_STARS:
+        return _never
     first = segments[0]
     if not first or (len(first) == 1 and isinstance(first[0], bytes)):
         literal = first[0] if first and isinstance(first[0], bytes) else b""
@@ -79,6 +85,10 @@ def literal_prefix(pattern: bytes) -> bytes:
 
 def _always(_text: bytes) -> bool:
     return True
+
+
+def _never(_text: bytes) -> bool:
+    return False
 
 
 def _segments(pattern: bytes, nocase: bool) -> list[_Segment]:

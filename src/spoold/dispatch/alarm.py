@@ -7,6 +7,8 @@ from typing import Any, Final
 
 # A wait that the loop ended early goes on for at least this long: uvloop takes less for none.
 _LEAST_S: Final = 0.001
+# Sums of seconds are not exact.
+_NOTHING_S: Final = 1e-8
 
 
 class Alarm:
@@ -36,7 +38,7 @@ class Alarm:
 
     def _ring(self) -> None:
         left_s = self._deadline_s - self._now()
-        if left_s > 0:
+        if left_s > _NOTHING_S:
             self._timer = self._call_later(max(left_s, _LEAST_S), self._ring)
         else:
             self._work(*self._arguments)

@@ -177,6 +177,9 @@ class Libraries:
         self.runner.load_library(text, register)
         if not functions:
             raise CommandError("No functions registered")
+        if b"unpack" in text:
+            for function in functions.values():
+                self.runner.state.widen(function.callback)
         return Library(name, code, functions)
 
     def _all(self) -> dict[bytes, Library]:

@@ -297,14 +297,11 @@ class Runner:
 
     def call_waiting(self) -> Any:
         """redis.call with words that wait to be fetched."""
-        return self.call(*self._fetch())
+        return self.call(*self.state.waiting_words())
 
     def pcall_waiting(self) -> Any:
         """redis.pcall with words that wait to be fetched."""
-        return self.pcall(*self._fetch())
-
-    def _fetch(self) -> tuple[Any, ...]:
-        return self.state.fetch()
+        return self.pcall(*self.state.waiting_words())
 
     def _command(self, words: Sequence[Any]) -> Any:
         """The reply to a command; what Redis refuses in scripts is raised."""

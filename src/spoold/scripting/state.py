@@ -103,7 +103,7 @@ class LuaState:
     """A sandbox with scripts and functions in it.
 
     limit_bytes: memory of the state. table: makes a Lua table of a list or dict.
-    widen: what runs has called with many words: lets them wait to be fetched if it does so again. fetch: gives them.
+    widen: lets the words of a call wait to be fetched, if they are many: of a function, or of what runs now.
     """
 
     def __init__(self, host: Host, limit_bytes: int, version: str) -> None:
@@ -131,8 +131,8 @@ class LuaState:
         self._load_library = sandbox[b"load_library"]
         self._more = sandbox[b"more"]
         self._collect = sandbox[b"collect"]
-        self.widen: Callable[[], None] = sandbox[b"widen"]
-        self.fetch: Callable[[], tuple[Any, ...]] = sandbox[b"fetch"]
+        self.widen: Callable[..., None] = sandbox[b"widen"]
+        self._fetch = sandbox[b"fetch"]
         self.set_protocol: Callable[[int], None] = sandbox[b"set_protocol"]
         self._collect()
         self._empty_bytes = self.used()
@@ -183,6 +183,13 @@ class LuaState:
         if words:
             self._make_room(len(words), sum(map(len, words)))
         return self._call(callback, keys, *words)
+
+    def waiting_words(self) -> list[Any]:
+        """The words of a call that wait to be fetched."""
+        total, *words = self._fetch(1)
+        while len(words) < total:
+            words += self._fetch(len(words) + 1)[1:]
+        return words
 
     def tokens(self, first: tuple[Any, ...]) -> list[Any]:
         """All tokens of a result. first: (how many are left, the first of them)."""

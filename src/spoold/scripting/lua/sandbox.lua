@@ -17,7 +17,7 @@ local setmetatable, getmetatable, setfenv, loadstring = setmetatable, getmetatab
 local pcall, xpcall, collectgarbage = pcall, xpcall, collectgarbage
 local getinfo, sethook = debug.getinfo, debug.sethook
 local create, resume, running, status = coroutine.create, coroutine.resume, coroutine.running, coroutine.status
-local find, sub, format, byte = string.find, string.sub, string.format, string.byte
+local find, sub, format, byte, gmatch = string.find, string.sub, string.format, string.byte, string.gmatch
 local concat = table.concat
 
 local READ_ONLY = "Attempt to modify a readonly table"
@@ -305,7 +305,7 @@ local function environment(redis, with_base)
     for name, value in next, base do globals[name] = value end
     for name, value in next, libraries do globals[name] = value end
   end
-  globals.redis = redis
+  globals.redis, globals.server = redis, redis -- `server` is Valkey's name for it
   setmetatable(globals, { __index = missing })
   local stand_in = protect(globals, protect({ __index = missing }))
   if with_base then
@@ -512,6 +512,9 @@ function on_hook()
 end
 
 -- Where an error came from, for the text that the client reads.
+local code -- what runs
+local last_acts = setmetatable({}, { __mode = "k" }) -- the one line where a script calls as its last act, if it is one
+
 local function located(problem)
   if hot then
     hot = false -- it is this handler's script that ends, and what follows is ours
@@ -520,7 +523,11 @@ local function located(problem)
   problem = clean(problem)
   local frame = script_frame(3)
   local source, line = frame and frame.source, frame and frame.currentline
-  if not frame and one_line then source, line = "@" .. one_line, 1 end
+  if not frame and one_line then
+    source, line = "@" .. one_line, 1
+  elseif not frame and last_acts[code] then
+    source, line = "@user_script", last_acts[code]
+  end
   if type(problem) ~= "table" then problem = { err = "ERR " .. tostring(problem) } end
   return { err = rawget(problem, "err"), source = source, line = line }
 end
@@ -547,8 +554,8 @@ end
 
 local exported = { more = more, null = null, fetch = calls.fetch }
 
-local calls_wide = setmetatable({}, { __mode = "k" }) -- scripts and functions that have called with many words
-local code, is_wide -- what runs, and whether it has the functions for that
+local calls_wide = setmetatable({}, { __mode = "k" }) -- scripts and functions that call with many words
+local is_wide -- what runs has the functions for that
 
 local function widen(on)
   is_wide = on
@@ -562,13 +569,26 @@ local function begin(chunk)
   if is_wide ~= wanted then widen(wanted) end
 end
 
--- What runs has called with many words, and may do so again.
-function exported.widen()
-  calls_wide[code] = true
-  widen(true)
+-- A function, or what runs if none is given, calls with many words.
+function exported.widen(callback)
+  calls_wide[callback or code] = true
+  if not callback then widen(true) end
 end
 
 local short = setmetatable({}, { __mode = "k" }) -- what has one line only, and its name
+
+-- The number of the only line with a call of Redis as a last act; nothing if there are several.
+local function only_last_act(text)
+  local number, found = 0, nil
+  for line in gmatch(text .. "\n", "(.-)\n") do
+    number = number + 1
+    if find(line, "return%s+%a+%.p?call%s*%(") then
+      if found then return nil end
+      found = number
+    end
+  end
+  return found
+end
 
 function exported.eval(chunk, keys, ...)
   protocol, one_line = 2, short[chunk]
@@ -599,6 +619,10 @@ function exported.compile(text)
   local chunk, problem = compile(text, "@user_script", eval_environment)
   if not chunk then return nil, problem end
   if not find(text, "\n", 1, true) then short[chunk] = "user_script" end
+  if find(text, "unpack", 1, true) then
+    calls_wide[chunk] = true
+    last_acts[chunk] = only_last_act(text)
+  end
   return chunk
 end
 
@@ -611,10 +635,11 @@ function exported.load_library(text, register)
   loading.register_function = as_function(register)
   setmetatable(loading, { __index = missing })
   load_globals.redis = protect(loading)
+  load_globals.server = load_globals.redis
   show(load_globals)
   local ok, found = xpcall(chunk, located)
   show(function_globals)
-  load_globals.redis = nil
+  load_globals.redis, load_globals.server = nil, nil
   if ok then return nil end
   local _, text_ = failed(found)
   return text_, true
