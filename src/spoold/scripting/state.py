@@ -186,6 +186,7 @@ class LuaState:
 
     def waiting_words(self) -> list[Any]:
         """The words of a call that wait to be fetched."""
+        words: list[Any]
         total, *words = self._fetch(1)
         while len(words) < total:
             words += self._fetch(len(words) + 1)[1:]
