@@ -149,6 +149,8 @@ def _entry_bytes(base: Base, id_: bytes, fields: Sequence[bytes]) -> int:
     size = 8
     if not (0 <= ms <= _SMALL and 0 <= sequence <= _SMALL):
         size = 4 + integer_bytes(signed(ms)) + integer_bytes(signed(sequence))
+    if len(fields) == 2 and fields[0] == names[0] and len(names) == 1:
+        return size + element_bytes(fields[1])
     told = fields[1::2]
     elements = len(told) + 3
     if tuple(fields[::2]) != names:
