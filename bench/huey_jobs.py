@@ -140,8 +140,14 @@ def main(jobs: int, rounds: int, quick: bool, kinds: str, directory: Path | None
     middle = {name: {key: statistics.median(r[key] for r in all_) for key in all_[0]} for name, all_ in found.items()}
     rows: list[Sequence[str]] = []
     for name, figures in middle.items():
-        ratios = [f"{figures['both'] / middle[other]['both']:.2f}" if other in middle else "" for other in TARGETS]
+        ratios = [
+            f"{figures['run'] / middle[other]['run']:.2f}, {figures['both'] / middle[other]['both']:.2f}"
+            if other in middle
+            else ""
+            for other in TARGETS
+        ]
         rows.append([name, *(f"{figures[key]:,.0f}" for key in ("add", "run", "both")), *ratios])
+    print("ratios: of run, then of both")
     print(table(["storage", "add", "run", "both", *(f"× {other}" for other in TARGETS)], rows, markdown=True))
 
 
