@@ -95,6 +95,15 @@ def test_a_long_stream_keeps_the_nodes_that_the_number_of_entries_made(room: Roo
     assert nodes_of(room) == -(-left // 4)
 
 
+def test_a_stream_of_large_entries_keeps_them_too(room: Room) -> None:
+    fill(room, 60, 80_000)
+    assert nodes_of(room) == 1
+    assert room("XTRIM", "s", "MAXLEN", "~", 10) == 0
+    fill(room, 60, 80_000, first=61)
+    assert nodes_of(room) == 2
+    assert room("XTRIM", "s", "MAXLEN", "~", 10) == 100
+
+
 def test_asking_is_no_change_to_who_watches(room: Room) -> None:
     fill(room, 60, 100)
     room("WATCH", "s")

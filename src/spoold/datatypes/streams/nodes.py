@@ -6,11 +6,12 @@ with the number of its node.
 
 What a node would take in Redis is added up for those streams only whose nodes someone asks for, since it costs a tenth
 of an XADD: from then on (`ask`), while the record is cached. Entries that were added before that are measured then.
-Where there are very many of them, their nodes stay what the number of entries made them.
+Where there are very many of them, or very large ones, their nodes stay what the number of entries made them.
 
     record.node         what new entries are counted to
     record.node_added   how many were
-    record.node_base    what Redis writes once: the id and the field names of its first entry; None: no one asked
+    record.node_base    what Redis writes once: the id and the field names of its first entry; None: no one asked;
+                        empty: the entries were too large to be measured
     record.node_bytes   what its listpack would take
 
 source: redis 7.0, src/t_stream.c, streamAppendItem; the sizes were tried with redis 7.0.15.
@@ -18,7 +19,7 @@ source: redis 7.0, src/t_stream.c, streamAppendItem; the sizes were tried with r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
 from spoold.core.rdb import element_bytes, integer_bytes
@@ -31,6 +32,7 @@ from spoold.keyspace.record import StreamRecord
 
 Base: TypeAlias = "tuple[int, int, tuple[bytes, ...]]"
 """Milliseconds, sequence, field names."""
+_UNKNOWN: Final = ()
 Measured: TypeAlias = "tuple[bytes, list[bytes], int, int]"
 """An entry's id and fields, the node that it is in, and the one that it would be in in Redis."""
 
@@ -38,6 +40,8 @@ CLOSED: Final = (1 << 32) - 1
 """What `node_added` is when nothing is to be added to the node any more."""
 MOST_MEASURED: Final = 2048
 """Entries up to which those are measured that were added before anyone asked."""
+_MOST_BYTES: Final = 4 * 1024 * 1024  # that they may have
+_SLICE: Final = 64
 
 # The head of a listpack and its end; how many entries there are, how many were deleted, and the end of the names.
 _FRAME_BYTES: Final = 7 + 2 + 2 + 2
@@ -49,7 +53,7 @@ def admit(ks: Keyspace, record: StreamRecord, id_: bytes, fields: Sequence[bytes
     """Count an entry that is to be added to the node that it belongs to. cost: 0.1 µs; 0.7 or more if someone asked."""
     added = record.node_added
     begins = added >= (ks.dbs.stream_node_entries or CLOSED) or not record.length
-    if record.node_base is None:
+    if not record.node_base:
         record.node_added = 1 if begins else added + 1
     elif begins or not _fits(ks, record, fields):
         begins = True
@@ -69,7 +73,11 @@ def ask(ks: Keyspace, name: bytes, record: StreamRecord) -> None:
     """
     if record.node_base is not None or not 0 < record.length <= MOST_MEASURED:
         return
-    entries, end = _measure(ks, record)
+    measured = _measure(ks, record)
+    if measured is None:
+        record.node_base = _UNKNOWN
+        return
+    entries, end = measured
     for id_, fields, stored, number in entries:
         if number != stored:
             ks.batch.fresh[record.entries_prefix + id_] = pack_entry(number, fields)
@@ -85,26 +93,29 @@ def count(ks: Keyspace, record: StreamRecord) -> int:
 
     cost: O(entries) up to `MOST_MEASURED`.
     """
-    if record.length > MOST_MEASURED:
+    measured = None if record.length > MOST_MEASURED else _measure(ks, record)
+    if measured is None:
         return record.node - unpack_node(ks.batch.get(record.entries_prefix + record.first) or b"") + 1
-    entries, _ = _measure(ks, record)
-    return len({number for _, _, _, number in entries})
+    return len({number for _, _, _, number in measured[0]})
 
 
-def _measure(ks: Keyspace, record: StreamRecord) -> tuple[list[Measured], StreamRecord]:
-    """All entries with their nodes.
+def _measure(ks: Keyspace, record: StreamRecord) -> tuple[list[Measured], StreamRecord] | None:
+    """All entries with their nodes; None if they are too large.
 
     The nodes that they are stored with are right, for they count deleted entries too, up to the first one that ends
     because of its size.
     returns: the entries; a record with what is known of the last node, `node_added` is 0 if that is right as it is.
     """
-    prefix = record.entries_prefix
-    cut = len(prefix)
+    cut = len(record.entries_prefix)
     most = ks.dbs.stream_node_entries or CLOSED
     entries: list[Measured] = []
     end = StreamRecord()
     stored = -1
-    for key, value in ks.batch.scan(prefix, after(prefix), record.length):
+    size = 0
+    for key, value in _stored(ks, record):
+        size += len(value)
+        if size > _MOST_BYTES:
+            return None
         id_, fields = key[cut:], unpack_fields(value)
         before, stored = stored, unpack_node(value)
         begins = end.node_added >= most if end.node_added else stored != before
@@ -123,6 +134,17 @@ def _measure(ks: Keyspace, record: StreamRecord) -> tuple[list[Measured], Stream
             end.node_bytes += _entry_bytes(end.node_base, id_, fields)
         entries.append((id_, fields, stored, end.node))
     return entries, end
+
+
+def _stored(ks: Keyspace, record: StreamRecord) -> Iterator[tuple[bytes, bytes]]:
+    """The keys and values of all entries."""
+    start, stop = record.entries_prefix, after(record.entries_prefix)
+    while True:
+        pairs = ks.batch.scan(start, stop, _SLICE)
+        yield from pairs
+        if len(pairs) < _SLICE:
+            return
+        start = pairs[-1][0] + b"\0"
 
 
 def _begin(record: StreamRecord, id_: bytes, fields: Sequence[bytes]) -> None:
