@@ -511,10 +511,10 @@ function on_hook()
   end
 end
 
--- Where an error came from, for the text that the client reads.
 local code -- what runs
 local last_acts = setmetatable({}, { __mode = "k" }) -- the one line where a script calls as its last act, if it is one
 
+-- Where an error came from, for the text that the client reads.
 local function located(problem)
   if hot then
     hot = false -- it is this handler's script that ends, and what follows is ours
