@@ -92,6 +92,9 @@ class BatchMachine(RuleBasedStateMachine):
     def scan(self, start: bytes, stop: bytes, limit: int, reverse: bool) -> None:
         expected = sorted((pair for pair in self.current.items() if start <= pair[0] < stop), reverse=reverse)[:limit]
         assert self.batch.scan(start, stop, limit, reverse=reverse) == expected
+        every = sorted((pair for pair in self.current.items() if start <= pair[0] < stop), reverse=reverse)
+        assert list(self.batch.pairs(start, stop, max(limit, 1), reverse=reverse)) == every
+        assert list(self.batch.pairs(start, stop, 7, first=max(limit, 1), reverse=reverse)) == every
 
     @rule(start=keys, stop=keys, limit=st.integers(1, 30))
     def scan_keys(self, start: bytes, stop: bytes, limit: int) -> None:

@@ -199,15 +199,9 @@ class Libraries:
     def _read(self) -> list[tuple[bytes, bytes]]:
         """(name, code) of each stored library, oldest first."""
         found = []
-        start = layout.LIBRARY_FIRST
-        while True:
-            pairs = self._dbs.batch.scan(start, layout.LIBRARY_STOP, _BLOCK)
-            for _, value in pairs:
-                behind = 10 + int.from_bytes(value[8:10], "big")
-                found.append((unpack_u64(value[:8]), value[10:behind], value[behind:]))
-            if len(pairs) < _BLOCK:
-                break
-            start = pairs[-1][0] + b"\0"
+        for _, value in self._dbs.batch.pairs(layout.LIBRARY_FIRST, layout.LIBRARY_STOP, _BLOCK):
+            behind = 10 + int.from_bytes(value[8:10], "big")
+            found.append((unpack_u64(value[:8]), value[10:behind], value[behind:]))
         return [(name, code) for _, name, code in sorted(found)]
 
     def _forget(self) -> None:

@@ -200,16 +200,10 @@ class Scripts:
     def _read(self) -> dict[bytes, Kept]:
         """What is stored, oldest first. cost: O(scripts)."""
         found = []
-        start = layout.SCRIPT_FIRST
-        while True:
-            pairs = self._dbs.batch.scan(start, layout.SCRIPT_STOP, _BLOCK)
-            for key, value in pairs:
-                sha = key[len(layout.SCRIPT_FIRST) :].hex().encode()
-                kept = Kept(len(value) - _HEAD_BYTES, loaded=value[:1] == _LOADED)
-                found.append((unpack_u64(value[1:_HEAD_BYTES]), sha, kept))
-            if len(pairs) < _BLOCK:
-                break
-            start = pairs[-1][0] + b"\0"
+        for key, value in self._dbs.batch.pairs(layout.SCRIPT_FIRST, layout.SCRIPT_STOP, _BLOCK):
+            sha = key[len(layout.SCRIPT_FIRST) :].hex().encode()
+            kept = Kept(len(value) - _HEAD_BYTES, loaded=value[:1] == _LOADED)
+            found.append((unpack_u64(value[1:_HEAD_BYTES]), sha, kept))
         found.sort(key=lambda item: item[0])
         self._evaluated = self._evaluated_bytes = 0
         for _, _, kept in found:

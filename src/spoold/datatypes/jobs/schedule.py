@@ -64,15 +64,9 @@ def take_due(ks: Keyspace, name: bytes, now_us: int) -> list[bytes]:
         return []
     prefix = record.prefix
     start, stop = prefix + pack_u64(record.first), prefix + pack_u64(now + 1)
-    values: list[bytes] = []
-    keys: list[bytes] = []
-    while True:
-        pairs = ks.batch.scan(start, stop, MANY)
-        keys += [key for key, _ in pairs]
-        values += [value for _, value in pairs]
-        if len(pairs) < MANY:
-            break
-        start = pairs[-1][0] + b"\0"
+    pairs = list(ks.batch.pairs(start, stop, MANY))
+    values = [value for _, value in pairs]
+    keys = [key for key, _ in pairs]
     if len(values) == record.items:
         ks.delete(name)
         return values
@@ -168,10 +162,4 @@ def items(ks: Keyspace, record: ScheduleRecord) -> Iterator[tuple[int, bytes]]:
 
 def _pairs(ks: Keyspace, record: ScheduleRecord) -> Iterator[tuple[bytes, bytes]]:
     """Engine keys and values of all items in order; nothing may change before the last one is taken."""
-    start, stop = record.prefix, after(record.prefix)
-    while True:
-        pairs = ks.batch.scan(start, stop, MANY)
-        yield from pairs
-        if len(pairs) < MANY:
-            return
-        start = pairs[-1][0] + b"\0"
+    return ks.batch.pairs(record.prefix, after(record.prefix), MANY)

@@ -156,21 +156,15 @@ def counts(dbs: Databases, index: int) -> Iterator[tuple[bytes, int]]:
     cost: O(queues with leases).
     """
     start = layout.lease_counts_prefix(index)
-    stop = after(start)
-    while pairs := dbs.batch.scan(start, stop, _MANY):
-        for key, raw in pairs:
-            yield layout.lease_count_queue(key), unpack_u64(raw)
-        start = pairs[-1][0] + b"\0"
+    for key, raw in dbs.batch.pairs(start, after(start), _MANY):
+        yield layout.lease_count_queue(key), unpack_u64(raw)
 
 
 def of_queue(dbs: Databases, index: int, queue: bytes) -> Iterator[Lease]:
     """The leases of a queue in the order of granting; nothing may change meanwhile. cost: O(leases)."""
     start = layout.lease_key(index, queue, 0)
-    stop = after(start[:-8])
-    while pairs := dbs.batch.scan(start, stop, _MANY):
-        for _, raw in pairs:
-            yield _decode(dbs, raw, index)
-        start = pairs[-1][0] + b"\0"
+    for _, raw in dbs.batch.pairs(start, after(start[:-8]), _MANY):
+        yield _decode(dbs, raw, index)
 
 
 def everyone(dbs: Databases) -> Iterator[Lease]:
@@ -246,11 +240,8 @@ def _put_deadline(dbs: Databases, lease: Lease) -> None:
 
 def _records(dbs: Databases) -> Iterator[tuple[bytes, int]]:
     """The record of each lease, and its database's index."""
-    start = layout.LEASE_FIRST
-    while pairs := dbs.batch.scan(start, layout.LEASE_STOP, _MANY):
-        for key, raw in pairs:
-            yield raw, layout.lease_index(key)
-        start = pairs[-1][0] + b"\0"
+    for key, raw in dbs.batch.pairs(layout.LEASE_FIRST, layout.LEASE_STOP, _MANY):
+        yield raw, layout.lease_index(key)
 
 
 def _encode(lease: Lease) -> bytes:

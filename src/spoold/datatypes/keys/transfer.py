@@ -209,11 +209,6 @@ def clone(dbs: Databases, record: Record) -> Record:
 
 
 def _copy_elements(dbs: Databases, source: bytes, target: bytes) -> None:
-    start, stop = source, after(source)
     cut = len(source)
-    while True:
-        pairs = dbs.batch.scan(start, stop, _SLICE_ELEMENTS)
-        dbs.batch.fresh.update((target + key[cut:], value) for key, value in pairs)
-        if len(pairs) < _SLICE_ELEMENTS:
-            return
-        start = pairs[-1][0] + b"\0"
+    for key, value in dbs.batch.pairs(source, after(source), _SLICE_ELEMENTS):
+        dbs.batch.put(target + key[cut:], value)

@@ -380,14 +380,7 @@ def owned(
 
 
 def _scan(ks: Keyspace, start: bytes, stop: bytes, limit: int = _SLICE) -> Iterator[tuple[bytes, bytes]]:
-    limit = max(1, min(limit, _SLICE))
-    while True:
-        pairs = ks.batch.scan(start, stop, limit)
-        yield from pairs
-        if len(pairs) < limit:
-            return
-        start = pairs[-1][0] + b"\0"
-        limit = _SLICE
+    return ks.batch.pairs(start, stop, _SLICE, first=max(1, min(limit, _SLICE)))
 
 
 def _remove_range(ks: Keyspace, prefix: bytes) -> None:

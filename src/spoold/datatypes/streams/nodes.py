@@ -19,7 +19,7 @@ source: redis 7.0, src/t_stream.c, streamAppendItem; the sizes were tried with r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from spoold.core.rdb import element_bytes, integer_bytes
@@ -106,13 +106,14 @@ def _measure(ks: Keyspace, record: StreamRecord) -> tuple[list[Measured], Stream
     because of its size.
     returns: the entries; a record with what is known of the last node, `node_added` is 0 if that is right as it is.
     """
-    cut = len(record.entries_prefix)
+    prefix = record.entries_prefix
+    cut = len(prefix)
     most = ks.dbs.stream_node_entries or CLOSED
     entries: list[Measured] = []
     end = StreamRecord()
     stored = -1
     size = 0
-    for key, value in _stored(ks, record):
+    for key, value in ks.batch.pairs(prefix, after(prefix), _SLICE):
         size += len(value)
         if size > _MOST_BYTES:
             return None
@@ -134,17 +135,6 @@ def _measure(ks: Keyspace, record: StreamRecord) -> tuple[list[Measured], Stream
             end.node_bytes += _entry_bytes(end.node_base, id_, fields)
         entries.append((id_, fields, stored, end.node))
     return entries, end
-
-
-def _stored(ks: Keyspace, record: StreamRecord) -> Iterator[tuple[bytes, bytes]]:
-    """The keys and values of all entries."""
-    start, stop = record.entries_prefix, after(record.entries_prefix)
-    while True:
-        pairs = ks.batch.scan(start, stop, _SLICE)
-        yield from pairs
-        if len(pairs) < _SLICE:
-            return
-        start = pairs[-1][0] + b"\0"
 
 
 def _begin(record: StreamRecord, id_: bytes, fields: Sequence[bytes]) -> None:

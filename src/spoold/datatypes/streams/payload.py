@@ -61,16 +61,11 @@ def parts(ks: Keyspace, record: StreamRecord) -> list[bytes]:
     """The parts of a stream. cost: O(all that belongs to it)."""
     found = [record.body()[8:]]
     known = {consumer.key: consumer for group in record.known.values() for consumer in group.known.values()}
-    start, stop = record.prefix, after(record.prefix)
-    cut = len(start)
-    while True:
-        pairs = ks.batch.scan(start, stop, _SLICE)
-        for key, value in pairs:
-            # When it was seen last may not be stored yet.
-            found += (key[cut:], stored_consumer(known[key]) if key in known else value)
-        if len(pairs) < _SLICE:
-            return found
-        start = pairs[-1][0] + b"\0"
+    cut = len(record.prefix)
+    for key, value in ks.batch.pairs(record.prefix, after(record.prefix), _SLICE):
+        # When it was seen last may not be stored yet.
+        found += (key[cut:], stored_consumer(known[key]) if key in known else value)
+    return found
 
 
 def restore(ks: Keyspace, name: bytes, given: list[bytes]) -> None:

@@ -197,18 +197,9 @@ def scan(
     """
     prefix = record.entries_prefix
     cut = len(prefix)
-    low, high = prefix + start, prefix + end + b"\0"
-    limit = _MANY if count is None else min(count, _MANY)
-    while True:
-        pairs = ks.batch.scan(low, high, limit, reverse=reverse)
-        for key, stored in pairs:
-            yield key[cut:], unpack_fields(stored)
-        if len(pairs) < limit:
-            return
-        if reverse:
-            high = pairs[-1][0]
-        else:
-            low = pairs[-1][0] + b"\0"
+    size = _MANY if count is None else min(count, _MANY)
+    for key, stored in ks.batch.pairs(prefix + start, prefix + end + b"\0", size, reverse=reverse):
+        yield key[cut:], unpack_fields(stored)
 
 
 def copy_seen(batch: Batch, record: StreamRecord, twin: StreamRecord) -> None:
