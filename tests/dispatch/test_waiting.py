@@ -6,6 +6,7 @@ What Redis 7.0 does was tried with redis-server 7.0.15; the conformance suite co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,8 +17,10 @@ from spoold.command.context import Context, Wait
 from spoold.command.spec import BLOCKING, WRITE, Keys, command
 from spoold.core.errors import WritesRefused
 from spoold.datatypes.lists import store
+from spoold.dispatch.alarm import Alarm
 from spoold.dispatch.session import Session
 from spoold.protocol.replies import encode2, encode3
+from spoold.testing.clock import ManualClock
 from support.reachable import assert_nothing_is_left_over
 from support.room import Room
 
@@ -34,11 +37,12 @@ def pair(key: str, element: str) -> bytes:
 class Timer:
     """A deadline that the test lets come."""
 
-    def __init__(self, delay_s: float, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    def __init__(self, clock: ManualClock, delay_s: float, work: Callable[[], None]) -> None:
         """Set for `delay_s` from now."""
+        self.clock = clock
+        self.when_s = clock.monotonic_s() + delay_s
         self.delay_s = delay_s
         self.work = work
-        self.arguments = arguments
         self.cancelled = False
 
     def cancel(self) -> None:
@@ -47,7 +51,8 @@ class Timer:
 
     def come(self) -> None:
         """The deadline is there; a timer may fire just as it is cancelled."""
-        self.work(*self.arguments)
+        self.clock.advance_ms(max(0, round((self.when_s - self.clock.monotonic_s()) * 1000)))
+        self.work()
 
 
 class House:
@@ -59,10 +64,10 @@ class House:
         self.timers: list[Timer] = []
         self.soon: list[Callable[[], object]] = []
         room.turn.schedule = self.soon.append
-        room.dispatcher.alarm = self._alarm
+        room.dispatcher.alarm = partial(Alarm, self._call_later, room.clock.monotonic_s)
 
-    def _alarm(self, delay_s: float, work: Callable[..., None], *arguments: Any) -> Timer:
-        self.timers.append(Timer(delay_s, work, arguments))
+    def _call_later(self, delay_s: float, work: Callable[[], None]) -> Timer:
+        self.timers.append(Timer(self.room.clock, delay_s, work))
         return self.timers[-1]
 
     def settle(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-# A wait that the loop ended early goes on for at least this long: uvloop takes less for none.
+# What is left of a wait takes at least this long: uvloop takes less for none.
 _LEAST_S: Final = 0.001
 # Sums of seconds are not exact.
 _NOTHING_S: Final = 1e-8
@@ -33,12 +33,15 @@ class Alarm:
         self._timer = call_later(delay_s, self._ring)
 
     def cancel(self) -> None:
-        """Do nothing any more."""
+        """Do nothing any more, until it is set again."""
         self._timer.cancel()
 
+    def set_again(self) -> None:
+        """Call `work` after all, when the same time has come, or soon if it has."""
+        self._timer = self._call_later(max(self._deadline_s - self._now(), _LEAST_S), self._ring)
+
     def _ring(self) -> None:
-        left_s = self._deadline_s - self._now()
-        if left_s > _NOTHING_S:
-            self._timer = self._call_later(max(left_s, _LEAST_S), self._ring)
+        if self._deadline_s - self._now() > _NOTHING_S:
+            self.set_again()
         else:
             self._work(*self._arguments)

@@ -386,8 +386,7 @@ class Dispatcher:
             return
         keyspace = session.ctx.ks
         keys = [(keyspace.index, name) for name in dict.fromkeys(wait.keys)]
-        deadline_s = self.turn.now_s + wait.timeout_s if wait.timeout_s else 0.0
-        waiter = Waiter(session, keys, request, wait.serve, wait.timeout_reply, deadline_s, needs_keys=wait.needs_keys)
+        waiter = Waiter(session, keys, request, wait.serve, wait.timeout_reply, needs_keys=wait.needs_keys)
         for _, name in keys:
             keyspace.waiting.add(name, waiter)
             keyspace.observe(name)
@@ -495,9 +494,8 @@ class Dispatcher:
             for index, name in waiter.keys:
                 self.dbs[index].waiting.add_first(name, waiter)
                 self.dbs[index].observe(name)
-            if waiter.deadline_s:
-                left_s = max(waiter.deadline_s - self.turn.now_s, 0.001)
-                waiter.timer = self.alarm(left_s, self._timed_out, waiter)
+            if waiter.timer is not None:
+                waiter.timer.set_again()
             session.waiter = waiter
             self.parked += 1
         self._served.clear()

@@ -16,10 +16,10 @@ class Waiter:
 
     keys: (database index, name) of each key that may wake it.
     request: its command. serve, timeout_reply, needs_keys: as in `command.context.Wait`.
-    owner: the dispatcher's session. deadline_s: monotonic, 0 = none; timer: its handle, or None.
+    owner: the dispatcher's session. timer: rings at its deadline; None if it has none.
     """
 
-    __slots__ = ("deadline_s", "keys", "needs_keys", "owner", "request", "serve", "timeout_reply", "timer")
+    __slots__ = ("keys", "needs_keys", "owner", "request", "serve", "timeout_reply", "timer")
 
     def __init__(
         self,
@@ -28,7 +28,6 @@ class Waiter:
         request: list[bytes],
         serve: Callable[[bytes], Any] | None,
         timeout_reply: Any,
-        deadline_s: float,
         *,
         needs_keys: bool = False,
     ) -> None:
@@ -38,7 +37,6 @@ class Waiter:
         self.request = request
         self.serve = serve
         self.timeout_reply = timeout_reply
-        self.deadline_s = deadline_s
         self.needs_keys = needs_keys
         self.timer: Any = None
 
