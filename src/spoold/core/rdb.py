@@ -69,7 +69,7 @@ def encode_string(text: bytes) -> bytes:
         except NotAnInteger:
             number = 1 << 31
         for form, width in enumerate(_INT_WIDTHS):
-            if -(1 << width * 8 - 1) <= number < 1 << width * 8 - 1:
+            if _fits(number, width):
                 return bytes((0xC0 | form,)) + number.to_bytes(width, "little", signed=True)
     return encode_length(len(text)) + text
 
@@ -213,9 +213,7 @@ def _element(value: bytes | int) -> bytes:
     elif -(1 << 12) <= value < 1 << 12:
         packed = (0xC000 | value & 0x1FFF).to_bytes(2, "big")
     else:
-        form, width = next(
-            (form, width) for form, width in _LISTPACK_INTEGERS if -(1 << width * 8 - 1) <= value < 1 << width * 8 - 1
-        )
+        form, width = _large(value)
         packed = bytes((form,)) + value.to_bytes(width, "little", signed=True)
     size = len(packed)
     # From the high digit to the low one; all but the first, which who reads backwards meets last, say that one follows.
@@ -224,13 +222,23 @@ def _element(value: bytes | int) -> bytes:
     return packed + bytes((digits[0], *(digit | 0x80 for digit in digits[1:])))
 
 
+def _large(value: int) -> tuple[int, int]:
+    """How a listpack writes an integer that is not small: the form, and how many bytes follow."""
+    return next((form, width) for form, width in _LISTPACK_INTEGERS if _fits(value, width))
+
+
+def _fits(number: int, width: int) -> bool:
+    """Whether so many bytes hold an integer with its sign."""
+    return -(1 << width * 8 - 1) <= number < 1 << width * 8 - 1
+
+
 def integer_bytes(value: int) -> int:
     """What an integer takes in a listpack."""
     if 0 <= value < 1 << 7:
         return 2
     if -(1 << 12) <= value < 1 << 12:
         return 3
-    return 2 + next(width for _, width in _LISTPACK_INTEGERS if -(1 << width * 8 - 1) <= value < 1 << width * 8 - 1)
+    return 2 + _large(value)[1]
 
 
 def element_bytes(value: bytes) -> int:

@@ -177,9 +177,7 @@ class Libraries:
         self.runner.load_library(text, register)
         if not functions:
             raise CommandError("No functions registered")
-        if b"unpack" in text:
-            for function in functions.values():
-                self.runner.state.widen(function.callback)
+        self.runner.state.expect_of(text, [function.callback for function in functions.values()])
         return Library(name, code, functions)
 
     def _all(self) -> dict[bytes, Library]:

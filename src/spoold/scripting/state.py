@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import secrets
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -34,6 +34,8 @@ HEADROOM_BYTES: Final = 16 * 1024 * 1024
 _EACH_BYTES: Final = 64
 # The Lua stack holds 8,000 values: words beyond this many travel in a table.
 _STACK_WORDS: Final = 7000
+# What a text has that calls with many words.
+_GIVES_MANY: Final = b"unpack"
 # A state that holds more than this, and twice what was left last time, is tidied up before the next script.
 _TIDY_BYTES: Final = 32 * 1024 * 1024
 
@@ -103,7 +105,7 @@ class LuaState:
     """A sandbox with scripts and functions in it.
 
     limit_bytes: memory of the state. table: makes a Lua table of a list or dict.
-    widen: lets the words of a call wait to be fetched, if they are many: of a function, or of what runs now.
+    widen: what runs has called with many words: lets them wait to be fetched from now on.
     """
 
     def __init__(self, host: Host, limit_bytes: int, version: str) -> None:
@@ -131,7 +133,8 @@ class LuaState:
         self._load_library = sandbox[b"load_library"]
         self._more = sandbox[b"more"]
         self._collect = sandbox[b"collect"]
-        self.widen: Callable[..., None] = sandbox[b"widen"]
+        self.widen: Callable[[], None] = sandbox[b"widen"]
+        self._expect_many = sandbox[b"expect_many"]
         self._fetch = sandbox[b"fetch"]
         self.set_protocol: Callable[[int], None] = sandbox[b"set_protocol"]
         self._collect()
@@ -153,7 +156,15 @@ class LuaState:
         found = self._compile(text)
         if isinstance(found, tuple):
             raise CommandError(b"Error compiling script (new function): " + found[1])
+        if _GIVES_MANY in text:
+            self._expect_many(found, text)
         return found
+
+    def expect_of(self, text: bytes, callbacks: Iterable[Any]) -> None:
+        """Let the words of calls wait to be fetched in the functions of a library whose text is such. text: its code."""
+        if _GIVES_MANY in text:
+            for callback in callbacks:
+                self._expect_many(callback)
 
     def load_library(self, text: bytes, register: Callable[..., None]) -> None:
         """Run a library's code; `register` takes what it gives to redis.register_function.

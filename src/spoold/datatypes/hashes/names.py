@@ -56,13 +56,10 @@ def added(ks: Keyspace, record: HashRecord, packed: bytes) -> None:
 
 
 def added_all(ks: Keyspace, record: HashRecord, packed: Sequence[bytes]) -> None:
-    """Packed fields are new, in this order. cost: O(names), in a hash that has fields for each."""
-    if record.names or len(packed) > MOST_NAMES or max(map(len, packed), default=0) > _LONGEST:
+    """Packed fields, one at least, are new, in this order. cost: O(names), in a hash that has fields for each."""
+    if record.names != [] or len(packed) > MOST_NAMES or max(map(len, packed)) > _LONGEST:
         for each in packed:
             added(ks, record, each)
-        return
-    if record.names is None:
-        record.order = b""
         return
     record.names = names = sorted(packed)
     if names != packed:

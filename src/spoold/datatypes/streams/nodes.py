@@ -82,9 +82,9 @@ def ask(ks: Keyspace, name: bytes, record: StreamRecord) -> None:
         if number != stored:
             ks.batch.fresh[record.entries_prefix + id_] = pack_entry(number, fields)
     record.node_base, record.node_bytes = end.node_base, end.node_bytes
-    if end.node_added:
+    record.head = None
+    if (end.node, end.node_added) != (record.node, record.node_added):
         record.node, record.node_added = end.node, end.node_added
-        record.head = None
         ks.dirty[name] = record  # it is stored, but to no one who watches the key it has changed
 
 
@@ -104,7 +104,7 @@ def _measure(ks: Keyspace, record: StreamRecord) -> tuple[list[Measured], Stream
 
     The nodes that they are stored with are right, for they count deleted entries too, up to the first one that ends
     because of its size.
-    returns: the entries; a record with what is known of the last node, `node_added` is 0 if that is right as it is.
+    returns: the entries; a record with what is known of the last node.
     """
     prefix = record.entries_prefix
     cut = len(prefix)
@@ -113,27 +113,26 @@ def _measure(ks: Keyspace, record: StreamRecord) -> tuple[list[Measured], Stream
     end = StreamRecord()
     stored = -1
     size = 0
+    apart = False  # a node has ended because of its size: those behind it are not those that are stored
     for key, value in ks.batch.pairs(prefix, after(prefix), _SLICE):
         size += len(value)
         if size > _MOST_BYTES:
             return None
         id_, fields = key[cut:], unpack_fields(value)
         before, stored = stored, unpack_node(value)
-        begins = end.node_added >= most if end.node_added else stored != before
+        begins = end.node_added >= most if apart else stored != before
         if not begins and not _fits(ks, end, fields):
-            begins = True
-            end.node_added = 1  # from here on they are counted
-            end.node += 1
-        elif begins:
-            end.node = end.node + 1 if end.node_added else stored
-            end.node_added = min(end.node_added, 1)
-        elif end.node_added:
-            end.node_added += 1
+            begins = apart = True
         if begins:
+            end.node = end.node + 1 if apart else stored
+            end.node_added = 1
             _begin(end, id_, fields)
         else:
+            end.node_added += 1
             end.node_bytes += _entry_bytes(end.node_base, id_, fields)
         entries.append((id_, fields, stored, end.node))
+    if not apart:
+        end.node, end.node_added = record.node, record.node_added
     return entries, end
 
 

@@ -563,16 +563,18 @@ local function widen(on)
   for _, each in ipairs({ api, eval_api }) do each.call, each.pcall = chosen.call, chosen.pcall end
 end
 
-local function begin(chunk)
-  code = chunk
+-- What each way in begins with. line: as `one_line`.
+local function begin(chunk, line)
+  protocol, one_line, code = 2, line, chunk
   local wanted = calls_wide[chunk]
   if is_wide ~= wanted then widen(wanted) end
 end
 
--- A function, or what runs if none is given, calls with many words.
-function exported.widen(callback)
-  calls_wide[callback or code] = true
-  if not callback then widen(true) end
+-- What runs calls with many words.
+function exported.widen()
+  if is_wide then return end
+  calls_wide[code] = true
+  widen(true)
 end
 
 local short = setmetatable({}, { __mode = "k" }) -- what has one line only, and its name
@@ -590,23 +592,26 @@ local function only_last_act(text)
   return found
 end
 
+-- A script, whose text is given, or a function of a library will call with many words.
+function exported.expect_many(chunk, text)
+  calls_wide[chunk] = true
+  last_acts[chunk] = text and only_last_act(text)
+end
+
 function exported.eval(chunk, keys, ...)
-  protocol, one_line = 2, short[chunk]
-  begin(chunk)
+  begin(chunk, short[chunk])
   eval_globals.KEYS, eval_globals.ARGV = split(keys, ...)
   return finish(xpcall(chunk, located))
 end
 
 -- The same with tables, for more words than the stack holds.
 function exported.eval_tables(chunk, keys, arguments)
-  protocol, one_line = 2, short[chunk]
-  begin(chunk)
+  begin(chunk, short[chunk])
   eval_globals.KEYS, eval_globals.ARGV = keys, arguments
   return finish(xpcall(chunk, located))
 end
 
 function exported.call_tables(callback, keys, arguments)
-  protocol, one_line = 2, nil
   begin(callback)
   return finish(xpcall(function() return (callback(keys, arguments)) end, located))
 end
@@ -619,10 +624,6 @@ function exported.compile(text)
   local chunk, problem = compile(text, "@user_script", eval_environment)
   if not chunk then return nil, problem end
   if not find(text, "\n", 1, true) then short[chunk] = "user_script" end
-  if find(text, "unpack", 1, true) then
-    calls_wide[chunk] = true
-    last_acts[chunk] = only_last_act(text)
-  end
   return chunk
 end
 
