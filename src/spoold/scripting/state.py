@@ -161,7 +161,7 @@ class LuaState:
         return found
 
     def expect_of(self, text: bytes, callbacks: Iterable[Any]) -> None:
-        """Let the words of calls wait to be fetched in the functions of a library whose text is such. text: its code."""
+        """A library was loaded: let the words of calls wait to be fetched, if its text is such. text: its code."""
         if _GIVES_MANY in text:
             for callback in callbacks:
                 self._expect_many(callback)
