@@ -20,7 +20,7 @@ from tests.engine.rig import TinyMap, apply_to, bring_back, state_of
 
 from spoold.core.errors import EngineError
 from spoold.engine import batch as batch_module
-from spoold.engine.batch import Batch, Section
+from spoold.engine.batch import Batch, Section, walk
 from spoold.engine.env import Environment
 
 keys = st.integers(0, 60).map(lambda number: b"k%02d" % number)
@@ -93,8 +93,8 @@ class BatchMachine(RuleBasedStateMachine):
         expected = sorted((pair for pair in self.current.items() if start <= pair[0] < stop), reverse=reverse)[:limit]
         assert self.batch.scan(start, stop, limit, reverse=reverse) == expected
         every = sorted((pair for pair in self.current.items() if start <= pair[0] < stop), reverse=reverse)
-        assert list(self.batch.pairs(start, stop, max(limit, 1), reverse=reverse)) == every
-        assert list(self.batch.pairs(start, stop, 7, first=max(limit, 1), reverse=reverse)) == every
+        assert list(walk(self.batch, start, stop, max(limit, 1), reverse=reverse)) == every
+        assert list(walk(self.batch, start, stop, 7, first=max(limit, 1), reverse=reverse)) == every
 
     @rule(start=keys, stop=keys, limit=st.integers(1, 30))
     def scan_keys(self, start: bytes, stop: bytes, limit: int) -> None:

@@ -127,7 +127,7 @@ def test_who_waits_gets_null_at_the_deadline(room: Room) -> None:
     parked = Parked(room, "DEQUEUE", "q", 1.5)
     waiter = parked.link.frontend.session.waiter
     assert waiter is not None
-    assert math.isclose(waiter.deadline_s, room.clock.monotonic_s() + 1.5)
+    assert math.isclose(waiter.timer.deadline_s, room.clock.monotonic_s() + 1.5)
     room.dispatcher._timed_out(waiter)
     room.turn.end()
     assert parked.reply is None

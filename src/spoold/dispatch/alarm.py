@@ -12,9 +12,9 @@ _NOTHING_S: Final = 1e-8
 
 
 class Alarm:
-    """Calls `work` once, when `deadline_s` has come, unless it is cancelled before."""
+    """Calls `work` once, when `deadline_s` (monotonic) has come, unless it is cancelled before."""
 
-    __slots__ = ("_arguments", "_call_later", "_deadline_s", "_now", "_timer", "_work")
+    __slots__ = ("_arguments", "_call_later", "_now", "_timer", "_work", "deadline_s")
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class Alarm:
         """call_later: the loop's. now: the clock's monotonic_s. delay_s: seconds from now."""
         self._call_later = call_later
         self._now = now
-        self._deadline_s = now() + delay_s
+        self.deadline_s = now() + delay_s
         self._work = work
         self._arguments = arguments
         self._timer = call_later(delay_s, self._ring)
@@ -38,10 +38,10 @@ class Alarm:
 
     def set_again(self) -> None:
         """Call `work` after all, when the same time has come, or soon if it has."""
-        self._timer = self._call_later(max(self._deadline_s - self._now(), _LEAST_S), self._ring)
+        self._timer = self._call_later(max(self.deadline_s - self._now(), _LEAST_S), self._ring)
 
     def _ring(self) -> None:
-        if self._deadline_s - self._now() > _NOTHING_S:
+        if self.deadline_s - self._now() > _NOTHING_S:
             self.set_again()
         else:
             self._work(*self._arguments)

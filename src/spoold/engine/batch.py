@@ -156,26 +156,6 @@ class Batch:
                 del pairs[cut:]
             return pairs
 
-    def pairs(
-        self, start: bytes, stop: bytes, size: int, *, first: int = 0, reverse: bool = False
-    ) -> Iterator[tuple[bytes, bytes]]:
-        """All pairs with start <= key < stop, as `scan` gives them; the range must not change before the last is taken.
-
-        size: pairs that are read at once. first: fewer for the beginning, where most callers take no more; 0 = `size`.
-        cost: O(pairs taken); pending mutations, also those of whoever takes them, are applied before each read.
-        """
-        limit = first or size
-        while True:
-            found = self.scan(start, stop, limit, reverse=reverse)
-            yield from found
-            if len(found) < limit:
-                return
-            if reverse:
-                stop = found[-1][0]
-            else:
-                start = found[-1][0] + b"\0"
-            limit = size
-
     def scan_keys(self, start: bytes, stop: bytes, limit: int, *, reverse: bool = False) -> list[bytes]:
         """Up to `limit` keys with start <= key < stop, ascending or (reverse) descending; values are not read."""
         self._settle()
@@ -477,6 +457,28 @@ class Batch:
         else:
             self._env.grow()
         self._open()
+
+
+def walk(
+    batch: Batch, start: bytes, stop: bytes, size: int, *, first: int = 0, reverse: bool = False
+) -> Iterator[tuple[bytes, bytes]]:
+    """All pairs with start <= key < stop, as `scan` gives them; the range must not change before the last is taken.
+
+    batch: or what is read as one is (snapshot.py). size: pairs that are read at once. first: fewer for the beginning,
+        where most callers take no more; 0 = `size`.
+    cost: O(pairs taken); pending mutations, also those of whoever takes them, are applied before each read.
+    """
+    limit = first or size
+    while True:
+        found = batch.scan(start, stop, limit, reverse=reverse)
+        yield from found
+        if len(found) < limit:
+            return
+        if reverse:
+            stop = found[-1][0]
+        else:
+            start = found[-1][0] + b"\0"
+        limit = size
 
 
 def _take(

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from spoold.core.errors import CommandError
 from spoold.core.script_errors import NoSuchFunction, NoSuchLibrary
+from spoold.engine.batch import walk
 from spoold.keyspace import layout
 from spoold.keyspace.keyspace import Databases
 from spoold.keyspace.packing import pack_u64, unpack_u64
@@ -197,7 +198,7 @@ class Libraries:
     def _read(self) -> list[tuple[bytes, bytes]]:
         """(name, code) of each stored library, oldest first."""
         found = []
-        for _, value in self._dbs.batch.pairs(layout.LIBRARY_FIRST, layout.LIBRARY_STOP, _BLOCK):
+        for _, value in walk(self._dbs.batch, layout.LIBRARY_FIRST, layout.LIBRARY_STOP, _BLOCK):
             behind = 10 + int.from_bytes(value[8:10], "big")
             found.append((unpack_u64(value[:8]), value[10:behind], value[behind:]))
         return [(name, code) for _, name, code in sorted(found)]

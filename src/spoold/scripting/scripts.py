@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from spoold.core.errors import CommandError, Misconf
 from spoold.core.script_errors import NoScript
+from spoold.engine.batch import walk
 from spoold.keyspace import layout
 from spoold.keyspace.keyspace import Databases
 from spoold.keyspace.packing import pack_u64, unpack_u64
@@ -200,7 +201,7 @@ class Scripts:
     def _read(self) -> dict[bytes, Kept]:
         """What is stored, oldest first. cost: O(scripts)."""
         found = []
-        for key, value in self._dbs.batch.pairs(layout.SCRIPT_FIRST, layout.SCRIPT_STOP, _BLOCK):
+        for key, value in walk(self._dbs.batch, layout.SCRIPT_FIRST, layout.SCRIPT_STOP, _BLOCK):
             sha = key[len(layout.SCRIPT_FIRST) :].hex().encode()
             kept = Kept(len(value) - _HEAD_BYTES, loaded=value[:1] == _LOADED)
             found.append((unpack_u64(value[1:_HEAD_BYTES]), sha, kept))

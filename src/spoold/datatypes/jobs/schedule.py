@@ -15,6 +15,7 @@ from itertools import islice, takewhile
 from typing import Final
 
 from spoold.core.errors import WrongType
+from spoold.engine.batch import walk
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.packing import BIAS, after, pack_u64, unpack_u64
 from spoold.keyspace.record import ScheduleRecord
@@ -64,7 +65,7 @@ def take_due(ks: Keyspace, name: bytes, now_us: int) -> list[bytes]:
         return []
     prefix = record.prefix
     start, stop = prefix + pack_u64(record.first), prefix + pack_u64(now + 1)
-    pairs = list(ks.batch.pairs(start, stop, MANY))
+    pairs = list(walk(ks.batch, start, stop, MANY))
     values = [value for _, value in pairs]
     keys = [key for key, _ in pairs]
     if len(values) == record.items:
@@ -162,4 +163,4 @@ def items(ks: Keyspace, record: ScheduleRecord) -> Iterator[tuple[int, bytes]]:
 
 def _pairs(ks: Keyspace, record: ScheduleRecord) -> Iterator[tuple[bytes, bytes]]:
     """Engine keys and values of all items in order; nothing may change before the last one is taken."""
-    return ks.batch.pairs(record.prefix, after(record.prefix), MANY)
+    return walk(ks.batch, record.prefix, after(record.prefix), MANY)

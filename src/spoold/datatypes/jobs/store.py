@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 
 from spoold.core.errors import EngineError
 from spoold.datatypes.lists.store import TAG_BYTES, Tag
+from spoold.engine.batch import walk
 from spoold.keyspace import layout
 from spoold.keyspace.keyspace import Databases
 from spoold.keyspace.packing import after, pack_u64, unpack_u64
@@ -156,14 +157,14 @@ def counts(dbs: Databases, index: int) -> Iterator[tuple[bytes, int]]:
     cost: O(queues with leases).
     """
     start = layout.lease_counts_prefix(index)
-    for key, raw in dbs.batch.pairs(start, after(start), _MANY):
+    for key, raw in walk(dbs.batch, start, after(start), _MANY):
         yield layout.lease_count_queue(key), unpack_u64(raw)
 
 
 def of_queue(dbs: Databases, index: int, queue: bytes) -> Iterator[Lease]:
     """The leases of a queue in the order of granting; nothing may change meanwhile. cost: O(leases)."""
     start = layout.lease_key(index, queue, 0)
-    for _, raw in dbs.batch.pairs(start, after(start[:-8]), _MANY):
+    for _, raw in walk(dbs.batch, start, after(start[:-8]), _MANY):
         yield _decode(dbs, raw, index)
 
 
@@ -240,7 +241,7 @@ def _put_deadline(dbs: Databases, lease: Lease) -> None:
 
 def _records(dbs: Databases) -> Iterator[tuple[bytes, int]]:
     """The record of each lease, and its database's index."""
-    for key, raw in dbs.batch.pairs(layout.LEASE_FIRST, layout.LEASE_STOP, _MANY):
+    for key, raw in walk(dbs.batch, layout.LEASE_FIRST, layout.LEASE_STOP, _MANY):
         yield raw, layout.lease_index(key)
 
 

@@ -16,6 +16,7 @@ from spoold.core.reply import OK, Reply
 from spoold.datatypes.keys import elements, payload
 from spoold.datatypes.streams import store as streams
 from spoold.datatypes.strings import store as strings
+from spoold.engine.batch import walk
 from spoold.keyspace import events
 from spoold.keyspace.keyspace import Databases, Keyspace
 from spoold.keyspace.packing import after
@@ -210,5 +211,5 @@ def clone(dbs: Databases, record: Record) -> Record:
 
 def _copy_elements(dbs: Databases, source: bytes, target: bytes) -> None:
     cut = len(source)
-    for key, value in dbs.batch.pairs(source, after(source), _SLICE_ELEMENTS):
+    for key, value in walk(dbs.batch, source, after(source), _SLICE_ELEMENTS):
         dbs.batch.put(target + key[cut:], value)

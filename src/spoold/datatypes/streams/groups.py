@@ -25,6 +25,7 @@ from typing import Final, NamedTuple
 
 from spoold.core.errors import EngineError
 from spoold.datatypes.streams.ids import LAST, ZERO
+from spoold.engine.batch import walk
 from spoold.keyspace import events
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.packing import after as behind
@@ -380,7 +381,7 @@ def owned(
 
 
 def _scan(ks: Keyspace, start: bytes, stop: bytes, limit: int = _SLICE) -> Iterator[tuple[bytes, bytes]]:
-    return ks.batch.pairs(start, stop, _SLICE, first=max(1, min(limit, _SLICE)))
+    return walk(ks.batch, start, stop, _SLICE, first=max(1, min(limit, _SLICE)))
 
 
 def _remove_range(ks: Keyspace, prefix: bytes) -> None:

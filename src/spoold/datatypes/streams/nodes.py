@@ -26,6 +26,7 @@ from spoold.core.rdb import element_bytes, integer_bytes
 from spoold.datatypes.streams.entries import pack_entry, unpack_fields, unpack_node
 from spoold.datatypes.streams.ids import unpack
 from spoold.datatypes.streams.progress import signed
+from spoold.engine.batch import walk
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.packing import after
 from spoold.keyspace.record import StreamRecord
@@ -114,7 +115,7 @@ def _measure(ks: Keyspace, record: StreamRecord) -> tuple[list[Measured], Stream
     stored = -1
     size = 0
     apart = False  # a node has ended because of its size: those behind it are not those that are stored
-    for key, value in ks.batch.pairs(prefix, after(prefix), _SLICE):
+    for key, value in walk(ks.batch, prefix, after(prefix), _SLICE):
         size += len(value)
         if size > _MOST_BYTES:
             return None

@@ -28,6 +28,7 @@ from spoold.datatypes.streams.entries import pack_entry, unpack_fields, unpack_n
 from spoold.datatypes.streams.groups import CONSUMER, GROUP, PENDING, stored_consumer
 from spoold.datatypes.streams.ids import U64_MAX, ZERO, pack, unpack
 from spoold.datatypes.streams.progress import signed
+from spoold.engine.batch import walk
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.packing import after, is_long, pack_name, pack_u64
 from spoold.keyspace.record import StreamRecord
@@ -62,7 +63,7 @@ def parts(ks: Keyspace, record: StreamRecord) -> list[bytes]:
     found = [record.body()[8:]]
     known = {consumer.key: consumer for group in record.known.values() for consumer in group.known.values()}
     cut = len(record.prefix)
-    for key, value in ks.batch.pairs(record.prefix, after(record.prefix), _SLICE):
+    for key, value in walk(ks.batch, record.prefix, after(record.prefix), _SLICE):
         # When it was seen last may not be stored yet.
         found += (key[cut:], stored_consumer(known[key]) if key in known else value)
     return found

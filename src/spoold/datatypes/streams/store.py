@@ -21,7 +21,7 @@ from spoold.datatypes.streams import nodes, payload, windows
 from spoold.datatypes.streams.entries import pack_entry, unpack_fields, unpack_node
 from spoold.datatypes.streams.groups import stored_consumer
 from spoold.datatypes.streams.ids import LAST, ZERO, following, preceding
-from spoold.engine.batch import Batch
+from spoold.engine.batch import Batch, walk
 from spoold.keyspace.keyspace import Keyspace
 from spoold.keyspace.record import StreamRecord
 
@@ -198,7 +198,7 @@ def scan(
     prefix = record.entries_prefix
     cut = len(prefix)
     size = _MANY if count is None else min(count, _MANY)
-    for key, stored in ks.batch.pairs(prefix + start, prefix + end + b"\0", size, reverse=reverse):
+    for key, stored in walk(ks.batch, prefix + start, prefix + end + b"\0", size, reverse=reverse):
         yield key[cut:], unpack_fields(stored)
 
 
